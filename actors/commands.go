@@ -1,0 +1,250 @@
+package actors
+
+import (
+	"context"
+	"errors"
+
+	"go.uber.org/zap"
+
+	"github.com/daytonaio/runner-android/actors/kernel"
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
+)
+
+// maxNumbersTried bounds the search for a number that no stranger holds.
+const maxNumbersTried = 4
+
+// onCommand decides one command, or holds it back until the device has been looked at.
+func (s *Sandbox) onCommand(msg any, reply kernel.Reply) {
+	if s.draining {
+		reply.Fail(errClosing)
+		return
+	}
+	if s.state == sandbox.Unknown && s.probing != 0 && s.seen.At.IsZero() {
+		if len(s.waiting) >= maxPending {
+			reply.Fail(fault.Unavailablef("sandbox %s is being looked at; try again", s.id))
+			return
+		}
+		s.waiting = append(s.waiting, pending{msg, reply})
+		return
+	}
+	switch msg := msg.(type) {
+	case messages.CreateSandbox:
+		s.onCreate(msg, reply)
+	case messages.StartSandbox:
+		s.onStart(msg, reply)
+	case messages.StopSandbox:
+		s.onStop(msg, reply)
+	case messages.DestroySandbox:
+		s.onDestroy(reply)
+	case messages.ForgetSandbox:
+		s.onForget(reply)
+	}
+}
+
+// resume decides the commands that waited for the first look.
+func (s *Sandbox) resume() {
+	waiting := s.waiting
+	s.waiting = nil
+	for _, p := range waiting {
+		s.onCommand(p.msg, p.reply)
+	}
+}
+
+// refuse says that the state does not allow the command.
+func (s *Sandbox) refuse(reply kernel.Reply, verb string) {
+	s.world.metrics.commandsRefused.WithLabelValues(verb, string(s.state)).Inc()
+	reply.Fail(fault.Conflictf("cannot %s sandbox %s: it is %s%s", verb, s.id, s.state, because(s.reason)))
+}
+
+func (s *Sandbox) onCreate(msg messages.CreateSandbox, reply kernel.Reply) {
+	switch s.state {
+	case sandbox.Creating, sandbox.Restoring, sandbox.PullingSnapshot, sandbox.Starting:
+		s.op.join(reply)
+	case sandbox.Started:
+		reply.Send(s.info())
+	case sandbox.Stopped, sandbox.Error, sandbox.Unknown:
+		f := s.device.Facts()
+		switch {
+		case s.state == sandbox.Stopped && msg.Spec.SkipStart:
+			reply.Send(s.info())
+		case f.Created:
+			s.beginStart(reply)
+		default:
+			s.beginCreate(msg.Spec, reply)
+		}
+	case sandbox.Stopping, sandbox.Resizing, sandbox.Destroying, sandbox.Destroyed:
+		s.refuse(reply, "create")
+	}
+}
+
+func (s *Sandbox) onStart(msg messages.StartSandbox, reply kernel.Reply) {
+	switch s.state {
+	case sandbox.Starting:
+		s.op.join(reply)
+	case sandbox.Started:
+		s.annotate(msg.Metadata, reply)
+	case sandbox.Stopped, sandbox.Error, sandbox.Unknown:
+		if f := s.device.Facts(); !f.Known {
+			reply.Fail(fault.NotFoundf("sandbox %s does not exist on this runner", s.id))
+		} else if f.Created || f.Instance != 0 && f.Failure == "" && f.Snapshot == "" {
+			s.beginStart(reply, msg.Metadata)
+		} else {
+			s.beginCreate(sandbox.Spec{Snapshot: f.Snapshot, Resources: f.Resources, Metadata: f.Metadata}, reply)
+		}
+	case sandbox.Creating, sandbox.Restoring, sandbox.PullingSnapshot, sandbox.Stopping, sandbox.Resizing,
+		sandbox.Destroying, sandbox.Destroyed:
+		s.refuse(reply, "start")
+	}
+}
+
+// annotate records new metadata of a running sandbox off the mailbox; a start that finds the
+// device running changes nothing else.
+func (s *Sandbox) annotate(metadata map[string]string, reply kernel.Reply) {
+	if metadata == nil {
+		reply.Send(s.info())
+		return
+	}
+	info := s.info()
+	info.Metadata = metadata
+	s.world.workers.Go(func() {
+		err := kernel.Guarded(s.log, func() error { return s.device.Annotate(s.life, metadata) })
+		if err != nil {
+			reply.Fail(fault.Op("record metadata", err))
+			return
+		}
+		reply.Send(info)
+	})
+}
+
+func (s *Sandbox) onStop(msg messages.StopSandbox, reply kernel.Reply) {
+	switch s.state {
+	case sandbox.Stopping:
+		s.op.join(reply)
+	case sandbox.Stopped:
+		reply.Send(s.info())
+	case sandbox.Started, sandbox.Error, sandbox.Unknown:
+		if !s.device.Facts().Known {
+			reply.Fail(fault.NotFoundf("sandbox %s does not exist on this runner", s.id))
+			return
+		}
+		s.begin(opStop, reply, s.world.Limits.Stop, func(ctx context.Context, _ func(sandbox.Phase)) (outcome, error) {
+			if err := s.device.Stop(ctx, msg.Force); err != nil {
+				return outcome{}, err
+			}
+			return outcome{}, s.tellAllocator(ctx, messages.ParkInstance{ID: s.id})
+		})
+	case sandbox.Creating, sandbox.Restoring, sandbox.PullingSnapshot, sandbox.Starting, sandbox.Resizing,
+		sandbox.Destroying, sandbox.Destroyed:
+		s.refuse(reply, "stop")
+	}
+}
+
+// onDestroy cancels what is in flight; the destroy begins when that has ended.
+func (s *Sandbox) onDestroy(reply kernel.Reply) {
+	switch {
+	case s.op == nil:
+		s.beginDestroy(reply)
+	case s.op.kind == opDestroy:
+		s.op.join(reply)
+	case s.doomed != nil:
+		*s.doomed = append(*s.doomed, reply)
+	default:
+		s.doomed = &[]kernel.Reply{reply}
+		s.op.cancel(errSuperseded)
+	}
+}
+
+func (s *Sandbox) beginDestroy(waiters ...kernel.Reply) {
+	s.begin(opDestroy, kernel.Reply{}, s.world.Limits.Destroy, func(ctx context.Context, _ func(sandbox.Phase)) (outcome, error) {
+		if err := s.device.Destroy(ctx); err != nil {
+			return outcome{}, err
+		}
+		return outcome{}, s.tellAllocator(ctx, messages.ReleaseInstance{ID: s.id})
+	})
+	for _, w := range waiters {
+		s.op.join(w)
+	}
+}
+
+func (s *Sandbox) onForget(reply kernel.Reply) {
+	if s.device.Facts().Instance != 0 || s.op != nil {
+		s.refuse(reply, "forget")
+		return
+	}
+	s.beginDestroy(reply)
+}
+
+func (s *Sandbox) beginCreate(spec sandbox.Spec, reply kernel.Reply) {
+	spec.Resources = spec.Resources.OrDefault(s.world.Defaults)
+	s.begin(opCreate, reply, s.world.Limits.Create, func(ctx context.Context, report func(sandbox.Phase)) (outcome, error) {
+		err := s.create(ctx, spec, report)
+		if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+			// The device cleaned up behind itself; what it could not remove keeps its number.
+			err = errors.Join(err, s.releaseIfEmpty())
+		}
+		return outcome{}, err
+	})
+}
+
+// create finds a number that works. The allocator knows our own devices; strangers are only
+// found when cvd, or a port that is in use, says so.
+func (s *Sandbox) create(ctx context.Context, spec sandbox.Spec, report func(sandbox.Phase)) error {
+	if err := s.device.Prepare(ctx, spec); err != nil {
+		return err
+	}
+	var avoid []sandbox.Instance
+	for {
+		answer, err := s.world.allocator.Ask(ctx, messages.ReserveInstance{ID: s.id, Resources: spec.Resources, Avoid: avoid})
+		if err != nil {
+			return err
+		}
+		got, ok := answer.(messages.InstanceReserved)
+		if !ok {
+			return fault.Internalf("the allocator answered %T", answer)
+		}
+		err = s.device.Create(ctx, got.Instance, spec, report)
+		var taken *sandbox.NumberTaken
+		if !errors.As(err, &taken) || len(avoid) >= maxNumbersTried {
+			return err
+		}
+		s.log.Warn("instance number is taken by a stranger", zap.Int("instance", int(taken.Instance)), zap.String("by", taken.By))
+		avoid = append(avoid, taken.Instance)
+	}
+}
+
+func (s *Sandbox) releaseIfEmpty() error {
+	if s.device.Facts().Instance != 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.life, saveLimit)
+	defer cancel()
+	return s.tellAllocator(ctx, messages.ReleaseInstance{ID: s.id})
+}
+
+func (s *Sandbox) tellAllocator(ctx context.Context, msg any) error {
+	_, err := s.world.allocator.Ask(ctx, msg)
+	return err
+}
+
+// beginStart boots a device that exists. Its memory was given back when it stopped, so the
+// host is asked for it again.
+func (s *Sandbox) beginStart(reply kernel.Reply, metadata ...map[string]string) {
+	f := s.device.Facts()
+	s.begin(opStart, reply, s.world.Limits.Start, func(ctx context.Context, report func(sandbox.Phase)) (outcome, error) {
+		for _, m := range metadata {
+			if m == nil {
+				continue
+			}
+			if err := s.device.Annotate(ctx, m); err != nil {
+				return outcome{}, fault.Op("record metadata", err)
+			}
+		}
+		if err := s.tellAllocator(ctx, messages.ReserveInstance{ID: s.id, Resources: f.Resources}); err != nil {
+			return outcome{}, err
+		}
+		recreated, err := s.device.Start(ctx, report)
+		return outcome{recreated: recreated}, err
+	})
+}

@@ -1,0 +1,91 @@
+package actors
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/daytonaio/runner-android/actors/kernel"
+	"github.com/daytonaio/runner-android/messages"
+)
+
+// nodeOf describes an actor from its vital signs alone, which also works while it is down.
+func nodeOf(v *kernel.Vitals) messages.Node {
+	health, since, restarts, lastError := v.Report()
+	return messages.Node{
+		Path: v.Path, Kind: v.Kind, State: string(health), Since: since,
+		Mailbox: v.Depth(), Restarts: restarts, LastError: lastError,
+	}
+}
+
+// described builds the tree. A sandbox that did not answer in time is busy, unless
+// supervision knows better.
+func (r *Root) described(a answers) any {
+	node := nodeOf(r.self.Vitals())
+	node.Facts = map[string]string{"sandboxes": strconv.Itoa(len(a.refs))}
+	if r.world.allocator != nil {
+		node.Children = append(node.Children, r.world.describeAllocator())
+	}
+	for id, ref := range a.refs {
+		child, ok := a.said[id].(messages.Node)
+		if !ok {
+			child = nodeOf(ref.Vitals())
+			if child.State == string(kernel.Running) {
+				child.State = "busy"
+			}
+		}
+		node.Children = append(node.Children, child)
+	}
+	slices.SortFunc(node.Children, func(a, b messages.Node) int { return strings.Compare(a.Path, b.Path) })
+	return node
+}
+
+// describe answers the tree query for a sandbox.
+func (s *Sandbox) describe() messages.Node {
+	node := nodeOf(s.self.Vitals())
+	node.State, node.Since = string(s.state), s.since
+	f := s.device.Facts()
+	node.Facts = map[string]string{"group": f.Group, "intent": string(f.Intent)}
+	if f.Instance != 0 {
+		node.Facts["instance"] = strconv.Itoa(int(f.Instance))
+		node.Facts["adb_serial"] = f.ADBSerial
+		node.Facts["adb_port"] = strconv.Itoa(f.ADBPort)
+		node.Facts["vsock_cid"] = strconv.Itoa(f.Instance.VsockCID())
+	}
+	for name, pid := range map[string]int{
+		"cvd_pid": f.LaunchPID, "crosvm_pid": s.seen.CrosvmPID, "run_cvd_pid": s.seen.LauncherPID,
+	} {
+		if pid != 0 {
+			node.Facts[name] = strconv.Itoa(pid)
+		}
+	}
+	if !s.nextTick.IsZero() {
+		node.Facts["next_health_tick"] = s.nextTick.UTC().Format(time.RFC3339)
+	}
+	if !s.seen.At.IsZero() {
+		node.Facts["observed_at"] = s.seen.At.UTC().Format(time.RFC3339)
+	}
+	if s.reason != "" && node.LastError == "" {
+		node.LastError = s.reason
+	}
+	if s.op != nil {
+		node.Operation, node.OpSince = s.op.describe(), s.op.since
+	}
+	return node
+}
+
+func (w *world) describeAllocator() messages.Node {
+	ctx, cancel := context.WithTimeout(w.life, gatherLimit)
+	defer cancel()
+	answer, err := w.allocator.Ask(ctx, messages.Describe{})
+	if node, ok := answer.(messages.Node); err == nil && ok {
+		return node
+	}
+	node := nodeOf(w.allocator.Vitals())
+	if node.State == string(kernel.Running) {
+		node.State = "busy"
+	}
+	return node
+}

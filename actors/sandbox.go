@@ -1,0 +1,244 @@
+package actors
+
+import (
+	"context"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"go.uber.org/zap"
+
+	"github.com/daytonaio/runner-android/actors/kernel"
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/obs"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
+)
+
+// maxPending bounds the commands that wait for the first look at a device.
+const maxPending = 64
+
+// What a sandbox tells itself.
+type (
+	// done is the outcome of the operation with this token.
+	done struct {
+		token kernel.Token
+		err   error
+		seen  sandbox.Observation
+		// recreated: a start found nothing left and made a new device.
+		recreated bool
+	}
+
+	// probed is the outcome of a look at the device outside of operations.
+	probed struct {
+		token kernel.Token
+		seen  sandbox.Observation
+	}
+
+	// phaseReached is progress of the operation with this token.
+	phaseReached struct {
+		token kernel.Token
+		phase sandbox.Phase
+	}
+
+	// adbChanged says that the ADB connection came or went.
+	adbChanged struct{}
+
+	healthTick struct{ token kernel.Token }
+)
+
+// Sandbox owns one sandbox: its device's processes, ADB connection, ports and health tick.
+//
+//	             CreateSandbox           booted
+//	unknown ──┬─────────────▶ creating ─────────▶ started ◀─────────┐ booted
+//	 (probe)  │                  │ failed           │ StopSandbox    │
+//	          │                  ▼                  ▼                │
+//	          ├──────────────▶ error ◀─ failed ─ stopping         starting
+//	          │                  │ StartSandbox     │ halted         ▲
+//	          │                  └──────────────────┼───────────────▶│
+//	          └───────────────────────────────▶ stopped ─────────────┘ StartSandbox
+//
+// From every state DestroySandbox leads to destroying and, verified, to destroyed and out of
+// the tree. A device that is found dead goes from started to stopped. Unknown is where every
+// incarnation begins, and where a device is of which no layer can say anything.
+//
+// The state is never persisted: it is found by looking at the device and at the intent on
+// record. Restarting the actor, restarting the runner and first boot are one path.
+type Sandbox struct {
+	kernel.Base
+	world  *world
+	self   *kernel.Ref
+	id     sandbox.ID
+	device Device
+	log    *zap.Logger
+	life   context.Context // of this incarnation; its workers end with it
+	end    context.CancelFunc
+
+	state     sandbox.State
+	since     time.Time
+	reason    string
+	recreated bool
+	seen      sandbox.Observation
+
+	op       *operation      // the one operation in flight; nil when idle
+	doomed   *[]kernel.Reply // destroy is asked for and begins when op has ended
+	waiting  []pending       // commands held back until the first look
+	draining bool            // the runner is stopping
+	drained  []kernel.Reply  // who waits for op to end, to stop the runner
+
+	lease    chan struct{} // open while started
+	probing  kernel.Token  // the look in flight; 0: none
+	again    bool          // look once more after it
+	ticking  kernel.Token
+	nextTick time.Time
+	cancel   func() // the pending tick
+	misses   int    // looks in a row that told nothing
+}
+
+func newSandbox(w *world, self *kernel.Ref, id sandbox.ID, d Device) *Sandbox {
+	return &Sandbox{
+		world: w, self: self, id: id, device: d, state: sandbox.Unknown, since: time.Now(),
+		log: w.Log.With(zap.String(obs.SandboxID, string(id))), cancel: func() {},
+	}
+}
+
+// Receive handles what is the same in every state and leaves commands to onCommand.
+func (s *Sandbox) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		s.onStarted()
+	case *actor.Stopping, *actor.Restarting:
+		s.release()
+	case *actor.Stopped:
+		s.device.Close()
+	case messages.GetSandbox:
+		s.Answer(s.info())
+	case messages.Describe:
+		s.Answer(s.describe())
+	case messages.AttachSandbox:
+		s.onAttach()
+	case phaseReached:
+		s.onPhase(msg)
+	case done:
+		s.onDone(msg)
+	case probed:
+		s.onProbed(msg)
+	case adbChanged:
+		s.look()
+	case healthTick:
+		if msg.token == s.ticking {
+			s.look()
+		}
+	case drain:
+		s.onDrain()
+	case messages.CreateSandbox, messages.StartSandbox, messages.StopSandbox, messages.DestroySandbox, messages.ForgetSandbox:
+		s.onCommand(msg, s.Take())
+	default:
+		s.Refuse(fault.Internalf("sandbox actor does not know %T", msg))
+	}
+}
+
+// onStarted begins to find out what is true. A sandbox without record has nothing to look at.
+func (s *Sandbox) onStarted() {
+	s.life, s.end = context.WithCancel(s.world.life)
+	s.world.metrics.enter(s.state)
+	if s.device.Facts().Known {
+		s.look()
+	}
+}
+
+// release lets go of everything but the device: workers, leases, timers, and who waits.
+func (s *Sandbox) release() {
+	if s.op != nil {
+		s.op.fail(fault.New(fault.Cancelled, "%s of sandbox %s continues; ask again", s.op.kind, s.id))
+	}
+	if s.doomed != nil {
+		failAll(*s.doomed, errClosing)
+	}
+	for _, p := range s.waiting {
+		p.reply.Fail(errClosing)
+	}
+	failAll(s.drained, errClosing)
+	s.op, s.doomed, s.waiting, s.drained = nil, nil, nil, nil
+	s.cancel()
+	s.end()
+	s.endLease()
+	s.world.metrics.leave(s.state)
+}
+
+func failAll(replies []kernel.Reply, err error) {
+	for _, r := range replies {
+		r.Fail(err)
+	}
+}
+
+// become is the one door between states.
+func (s *Sandbox) become(next sandbox.State, reason string) {
+	if !s.state.CanBecome(next) {
+		s.log.Error("unlawful transition", zap.String(obs.From, string(s.state)), zap.String(obs.To, string(next)))
+	}
+	s.reason = reason
+	if next == s.state {
+		return
+	}
+	s.log.Info("state changed", zap.String(obs.From, string(s.state)), zap.String(obs.To, string(next)),
+		zap.String(obs.Reason, reason), zap.Duration(obs.Took, time.Since(s.since)))
+	s.world.metrics.leave(s.state)
+	s.world.metrics.enter(next)
+	s.state, s.since = next, time.Now()
+	if next == sandbox.Started {
+		s.lease = make(chan struct{})
+		return
+	}
+	s.endLease()
+}
+
+func (s *Sandbox) endLease() {
+	if s.lease != nil {
+		close(s.lease)
+		s.lease = nil
+	}
+}
+
+func (s *Sandbox) onAttach() {
+	if s.state != sandbox.Started {
+		s.Refuse(fault.Conflictf("sandbox %s is %s%s: is the sandbox started?", s.id, s.state, because(s.reason)))
+		return
+	}
+	s.Answer(messages.Lease{Serial: s.device.Facts().ADBSerial, Done: s.lease})
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}
+
+// info is what is known now.
+func (s *Sandbox) info() sandbox.Info {
+	f := s.device.Facts()
+	info := sandbox.Info{
+		ID: s.id, State: s.state, Since: s.since, ObservedAt: s.seen.At, Reason: s.reason,
+		Evidence: s.seen.Evidence, Instance: f.Instance, ADBPort: f.ADBPort, ADBSerial: f.ADBSerial,
+		Snapshot: f.Snapshot, Resources: f.Resources, Metadata: f.Metadata, Recreated: s.recreated,
+	}
+	if s.op != nil {
+		info.Reason = s.op.describe()
+	}
+	return info
+}
+
+// onDrain is asked when the runner stops. A launch goes on without us; a stop or destroy in
+// flight is let end, so that no cvd is cut off half-way.
+func (s *Sandbox) onDrain() {
+	s.draining = true
+	if s.op != nil && !s.op.kind.survives() {
+		s.drained = append(s.drained, s.Take())
+		return
+	}
+	s.Answer(messages.Done{})
+}
+
+// release and onDrain are the two ends of a runner: everything else is in operation.go (what
+// is in flight), commands.go (what is asked) and health.go (what is seen).
+var _ actor.Actor = (*Sandbox)(nil)

@@ -1,0 +1,129 @@
+package sandbox
+
+import "time"
+
+// Resources is what a sandbox was promised. Zero fields mean "the default".
+type Resources struct {
+	CPUs     int
+	MemoryMB int
+	DiskGB   int
+}
+
+// The least that a device can run on; smaller wishes are raised to these and shown so.
+const (
+	MinMemoryMB = 2048
+	MinDiskGB   = 8
+)
+
+// OrDefault fills zero fields from d and raises what is below the least.
+func (r Resources) OrDefault(d Resources) Resources {
+	if r.CPUs == 0 {
+		r.CPUs = d.CPUs
+	}
+	if r.MemoryMB == 0 {
+		r.MemoryMB = d.MemoryMB
+	}
+	if r.DiskGB == 0 {
+		r.DiskGB = d.DiskGB
+	}
+	return Resources{CPUs: r.CPUs, MemoryMB: max(r.MemoryMB, MinMemoryMB), DiskGB: max(r.DiskGB, MinDiskGB)}
+}
+
+// Spec is what a caller asks for at create.
+type Spec struct {
+	Snapshot  string // name of a base image or snapshot, as internal/image resolves it
+	Resources Resources
+	Metadata  map[string]string // Daytona's own notes; kept, shown, never interpreted
+	SkipStart bool              // create it, but leave it stopped
+}
+
+// Evidence is one observation behind a state: which layer said what, and when.
+type Evidence struct {
+	Layer string // "adb", "launcher", "process", "cvd", "ledger"
+	Fact  string // "answered in 1 ms", "no crosvm for cvd-3"
+	At    time.Time
+}
+
+// Life is what the layers below say about a device, before intent is considered.
+type Life string
+
+// The verdicts. Not answering in time is never proof of death.
+const (
+	LifeUnknown   Life = "unknown"   // layers disagree or did not answer in time
+	LifeAbsent    Life = "absent"    // no process of the device, no socket that answers
+	LifeLaunching Life = "launching" // a cvd that launches it is at work
+	LifeBooting   Life = "booting"   // its processes are up, Android is not
+	LifeRunning   Life = "running"   // Android has booted
+)
+
+// Observation is one look at a device.
+type Observation struct {
+	Life     Life
+	At       time.Time
+	Evidence []Evidence
+	// PIDs are crosvm and run_cvd where they were looked at; 0 otherwise.
+	CrosvmPID, LauncherPID int
+}
+
+// Info is a sandbox as the runner knows it. Slices and maps are shared: never modify them.
+type Info struct {
+	ID         ID
+	State      State
+	Since      time.Time // when State began
+	ObservedAt time.Time // when a layer below last spoke; zero before the first probe
+	Reason     string    // why it is in this state, for people; empty when there is nothing to say
+	Evidence   []Evidence
+	Instance   Instance // 0 while it holds no number
+	ADBPort    int      // 0 while it holds no number
+	ADBSerial  string
+	Snapshot   string
+	Resources  Resources
+	Metadata   map[string]string
+	Recreated  bool // the last start found nothing left and made a new device
+}
+
+// Phase is a step of a long operation that people are told about.
+type Phase struct {
+	Name string // "adb answers"
+	Step int    // from 1
+	Of   int
+}
+
+// Intent is what the last accepted command wants of a device. It is recorded before the act,
+// so that whoever finds the record knows what was under way.
+type Intent string
+
+// The intents.
+const (
+	IntentStarted   Intent = "started"
+	IntentStopped   Intent = "stopped"
+	IntentDestroyed Intent = "destroyed"
+)
+
+// Facts is what is on record about a device; it needs no look at the host.
+type Facts struct {
+	Known     bool // there is a record, or a mapping of an older installation
+	Intent    Intent
+	Created   bool   // Android has booted at least once
+	Failure   string // why the last create failed; empty otherwise
+	Begun     time.Time
+	Group     string
+	Instance  Instance // 0 while it holds no number
+	ADBPort   int
+	ADBSerial string
+	Snapshot  string
+	Resources Resources
+	Metadata  map[string]string
+	LaunchPID int // the cvd that launches it, as last recorded
+}
+
+// NumberTaken is the error of a launch that found its instance number in a stranger's hands.
+type NumberTaken struct {
+	Instance Instance
+	By       string
+}
+
+// Error names the number and its holder.
+func (e *NumberTaken) Error() string {
+	return "instance number " + e.Instance.String() + " is taken by " + e.By
+}
