@@ -74,7 +74,10 @@ func (a *Allocator) Receive(ctx actor.Context) {
 		a.onSaved(msg)
 	case messages.Describe:
 		a.Answer(a.describe())
-	case *actor.Started, *actor.Stopped:
+	case *actor.Started:
+		// What was rebuilt from other sources is on disk again before anything is built on it.
+		a.save(change{undo: func() {}})
+	case *actor.Stopped:
 	case *actor.Stopping, *actor.Restarting:
 		for _, c := range append(a.writing, a.changes...) {
 			c.reply.Fail(errClosing)

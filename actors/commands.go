@@ -161,7 +161,10 @@ func (s *Sandbox) beginDestroy(waiters ...kernel.Reply) {
 		if err := s.device.Destroy(ctx); err != nil {
 			return outcome{}, err
 		}
-		return outcome{}, s.tellAllocator(ctx, messages.ReleaseInstance{ID: s.id})
+		if err := s.tellAllocator(ctx, messages.ReleaseInstance{ID: s.id}); err != nil {
+			return outcome{}, err
+		}
+		return outcome{}, s.device.Forget(ctx)
 	})
 	for _, w := range waiters {
 		s.op.join(w)
@@ -191,20 +194,23 @@ func (s *Sandbox) beginCreate(spec sandbox.Spec, reply kernel.Reply) {
 // create finds a number that works. The allocator knows our own devices; strangers are only
 // found when cvd, or a port that is in use, says so.
 func (s *Sandbox) create(ctx context.Context, spec sandbox.Spec, report func(sandbox.Phase)) error {
+	known := s.device.Facts().Known
 	if err := s.device.Prepare(ctx, spec); err != nil {
 		return err
 	}
 	var avoid []sandbox.Instance
 	for {
 		answer, err := s.world.allocator.Ask(ctx, messages.ReserveInstance{ID: s.id, Resources: spec.Resources, Avoid: avoid})
-		if err != nil {
+		if err != nil && !known && len(avoid) == 0 {
+			return errors.Join(err, s.device.Forget(ctx)) // refused: as if it had never been asked
+		} else if err != nil {
 			return err
 		}
 		got, ok := answer.(messages.InstanceReserved)
 		if !ok {
 			return fault.Internalf("the allocator answered %T", answer)
 		}
-		err = s.device.Create(ctx, got.Instance, spec, report)
+		err = s.device.Create(ctx, got.Instance, report)
 		var taken *sandbox.NumberTaken
 		if !errors.As(err, &taken) || len(avoid) >= maxNumbersTried {
 			return err

@@ -134,9 +134,28 @@ func (d *fakeDevice) Observe(ctx context.Context) sandbox.Observation {
 	return sandbox.Observation{Life: d.life, At: time.Now(), Evidence: []sandbox.Evidence{{Layer: "fake", Fact: string(d.life)}}}
 }
 
-func (d *fakeDevice) Prepare(context.Context, sandbox.Spec) error { return d.prepareErr }
+func (d *fakeDevice) Prepare(_ context.Context, spec sandbox.Spec) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.prepareErr != nil {
+		return d.prepareErr
+	}
+	d.facts.Known, d.facts.Intent, d.facts.Failure = true, sandbox.IntentStarted, ""
+	d.facts.Snapshot, d.facts.Resources, d.facts.Metadata = spec.Snapshot, spec.Resources, spec.Metadata
+	if spec.SkipStart {
+		d.facts.Intent = sandbox.IntentStopped
+	}
+	return nil
+}
 
-func (d *fakeDevice) Create(ctx context.Context, n sandbox.Instance, spec sandbox.Spec, report func(sandbox.Phase)) error {
+func (d *fakeDevice) Forget(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.facts, d.life = sandbox.Facts{}, sandbox.LifeAbsent
+	return nil
+}
+
+func (d *fakeDevice) Create(ctx context.Context, n sandbox.Instance, report func(sandbox.Phase)) error {
 	d.mu.Lock()
 	if d.panics == "create" {
 		d.mu.Unlock()
@@ -147,12 +166,8 @@ func (d *fakeDevice) Create(ctx context.Context, n sandbox.Instance, spec sandbo
 		d.mu.Unlock()
 		return &sandbox.NumberTaken{Instance: n, By: "a stranger"}
 	}
-	d.facts = sandbox.Facts{
-		Known: true, Intent: sandbox.IntentStarted, Instance: n, Snapshot: spec.Snapshot, Resources: spec.Resources,
-		ADBPort: n.ADBPort(6520), ADBSerial: n.Serial(6520), Metadata: spec.Metadata,
-	}
-	if spec.SkipStart {
-		d.facts.Intent = sandbox.IntentStopped
+	d.facts.Instance, d.facts.ADBPort, d.facts.ADBSerial = n, n.ADBPort(6520), n.Serial(6520)
+	if d.facts.Intent == sandbox.IntentStopped {
 		d.mu.Unlock()
 		return nil
 	}
@@ -224,7 +239,7 @@ func (d *fakeDevice) Destroy(context.Context) error {
 	if d.destroyErr != nil {
 		return d.destroyErr
 	}
-	d.facts, d.life = sandbox.Facts{}, sandbox.LifeAbsent
+	d.life = sandbox.LifeAbsent
 	return nil
 }
 

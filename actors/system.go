@@ -37,19 +37,21 @@ type Device interface {
 	// Observe looks at the device; it changes nothing and answers Life unknown rather than
 	// waiting beyond its context.
 	Observe(ctx context.Context) sandbox.Observation
-	// Prepare checks that spec can be served, and makes what all devices of its kind share.
-	// It records nothing: NotFound for an unknown snapshot comes before anything is reserved.
+	// Prepare checks that spec can be served, makes what all devices of its kind share, and
+	// records what is wanted. NotFound for an unknown snapshot comes before anything is recorded.
 	Prepare(ctx context.Context, spec sandbox.Spec) error
-	// Create boots the device for the first time on instance number n. When it fails for any
+	// Create boots the device that was prepared, for the first time, on instance number n. When it fails for any
 	// other reason than its context, nothing is left on the host, or what is left is said.
 	// *sandbox.NumberTaken asks for another number.
-	Create(ctx context.Context, n sandbox.Instance, spec sandbox.Spec, report func(sandbox.Phase)) error
+	Create(ctx context.Context, n sandbox.Instance, report func(sandbox.Phase)) error
 	// Start boots the device with its files; recreated says that nothing was left of them.
 	Start(ctx context.Context, report func(sandbox.Phase)) (recreated bool, err error)
 	// Stop halts the device, after the guest's sync unless force.
 	Stop(ctx context.Context, force bool) error
-	// Destroy removes all that is the device's and verifies it; the error lists what is left.
+	// Destroy removes all that is the device's on the host and verifies it; the error lists
+	// what is left. It stays on record until Forget, which comes after its number was given back.
 	Destroy(ctx context.Context) error
+	Forget(ctx context.Context) error
 	// Annotate records metadata.
 	Annotate(ctx context.Context, metadata map[string]string) error
 	// Close lets go of connections. The device stays as it is.

@@ -52,7 +52,7 @@ func (c *Config) tlsConflicts() []conflict {
 	}
 	if files.CertFile != "" && files.KeyFile != "" {
 		if _, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile); err != nil {
-			pair.reason = fmt.Sprintf("must be the certificate of TLS_KEY_FILE (%q), both readable: %v", files.KeyFile, err)
+			pair.reason = fmt.Sprintf("must be the certificate of TLS_KEY_FILE, and both readable: %v", err)
 		}
 	}
 	return []conflict{cert, key, pair}
@@ -84,9 +84,10 @@ func (c *Config) pathConflicts() []conflict {
 		temp.reason = fmt.Sprintf("must be at most %d bytes long, so that the devices' socket paths stay within %d",
 			maxSocketPath-len(longest), maxSocketPath)
 	}
+	instances, artifacts := c.Host.InstancesPath, c.Host.ArtifactsPath
 	apart := conflict{involved: []string{"CVD_INSTANCES_PATH", "CVD_ARTIFACTS_PATH"}, blame: "CVD_INSTANCES_PATH"}
-	if within(c.Host.InstancesPath, c.Host.ArtifactsPath) || within(c.Host.ArtifactsPath, c.Host.InstancesPath) {
-		apart.reason = fmt.Sprintf("must lie apart from CVD_ARTIFACTS_PATH (%s): neither inside the other", c.Host.ArtifactsPath)
+	if within(instances, artifacts) || within(artifacts, instances) {
+		apart.reason = fmt.Sprintf("must lie apart from CVD_ARTIFACTS_PATH (%s): neither inside the other", artifacts)
 	}
 	return []conflict{temp, apart}
 }
