@@ -25,9 +25,9 @@ type Host interface {
 	// ctx bounds only the start.
 	Launch(ctx context.Context, cmd Command, stdout, stderr string) (ProcessID, error)
 
-	// Await returns when the process is gone. The code is its exit status where this runner
-	// launched it (128+n for signal n), else ExitUnknown. Awaiting a process that is already
-	// gone returns at once.
+	// Await returns when the process is gone, or a zombie. The code is its exit status where
+	// this runner launched it (128+n for signal n) and nobody was told it before, else
+	// ExitUnknown. Awaiting a process that is already gone returns at once.
 	Await(ctx context.Context, id ProcessID) (code int, err error)
 
 	// Processes reads the process table once. Processes that vanish meanwhile are left out.
@@ -52,17 +52,24 @@ type Files interface {
 	// that a log's tail can be had cheaply; limit 0 means the whole file, up to 16 MiB.
 	ReadFile(ctx context.Context, path string, limit int64) ([]byte, error)
 	// WriteFile replaces path durably: temporary file, fsync, rename, fsync of the directory.
+	// When it fails the old content stands. A kill in the midst may leave a temporary file
+	// beside path, named "." + base name + digits.
 	WriteFile(ctx context.Context, path string, data []byte, perm fs.FileMode) error
 	Stat(ctx context.Context, path string) (FileInfo, error)  // follows links
 	Lstat(ctx context.Context, path string) (FileInfo, error) // does not
 	ReadDir(ctx context.Context, path string) ([]FileInfo, error)
+	// MkdirAll makes path and missing parents, durably; an existing directory is success.
 	MkdirAll(ctx context.Context, path string, perm fs.FileMode) error
+	// Symlink makes path a link to target; Conflict when path exists.
 	Symlink(ctx context.Context, target, path string) error
 	EvalSymlinks(ctx context.Context, path string) (string, error)
+	// Rename moves within a file system, durably. It replaces a file, or an empty directory;
+	// Conflict for a directory that holds something.
 	Rename(ctx context.Context, from, to string) error
 	// RemoveAll removes path and what is below it; a missing path is success.
 	RemoveAll(ctx context.Context, path string) error
-	// CreateSparse makes a file of the given size with no blocks allocated.
+	// CreateSparse makes a file of the given size with no blocks allocated; Conflict when
+	// path exists.
 	CreateSparse(ctx context.Context, path string, size int64, perm fs.FileMode) error
 	// Chtimes sets the modification time.
 	Chtimes(ctx context.Context, path string, mtime time.Time) error

@@ -1,0 +1,107 @@
+package adb
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+)
+
+// PoolOptions make a Pool.
+type PoolOptions struct {
+	Dial   func(ctx context.Context, network, addr string) (net.Conn, error)
+	Timing Timing
+}
+
+// Pool keeps the devices of a host by serial. All methods are safe for concurrent use. Whoever
+// owns a sandbox attaches its device and detaches it; all others get it.
+type Pool struct {
+	opts PoolOptions
+
+	mu      sync.Mutex
+	closed  bool
+	devices map[string]attached
+}
+
+type attached struct {
+	addr   string
+	device *Device
+}
+
+// NewPool makes an empty pool. It owns no goroutine; its devices do.
+func NewPool(opts PoolOptions) *Pool {
+	return &Pool{opts: opts, devices: make(map[string]attached)}
+}
+
+// Attach makes the device known and starts to connect to it, over TCP at addr. A device that
+// is attached already at this address keeps its connection, and onChange (see
+// DeviceOptions.OnChange; may be nil) takes the place of the earlier one, being told the
+// present state; at another address it is closed and made anew. After Close the device
+// returned is closed.
+func (p *Pool) Attach(serial, addr string, onChange func(State)) *Device {
+	p.mu.Lock()
+	old, known := p.devices[serial]
+	if known && old.addr == addr {
+		p.mu.Unlock()
+		old.device.replaceOnChange(onChange)
+		return old.device
+	}
+	d := NewDevice(DeviceOptions{
+		Serial:   serial,
+		Dial:     func(ctx context.Context) (net.Conn, error) { return p.opts.Dial(ctx, "tcp", addr) },
+		Timing:   p.opts.Timing,
+		OnChange: onChange,
+	})
+	closed := p.closed
+	if !closed {
+		p.devices[serial] = attached{addr, d}
+	}
+	p.mu.Unlock()
+	if known {
+		_ = old.device.Close()
+	}
+	if closed {
+		_ = d.Close()
+	}
+	d.Start()
+	return d
+}
+
+// Detach forgets the device and closes it; streams on it fail. An unknown serial is fine.
+func (p *Pool) Detach(serial string) {
+	p.mu.Lock()
+	old, known := p.devices[serial]
+	delete(p.devices, serial)
+	p.mu.Unlock()
+	if known {
+		_ = old.device.Close()
+	}
+}
+
+// Get returns an attached device, connected or not. An unknown serial is Unavailable: its
+// sandbox may be about to attach it.
+func (p *Pool) Get(serial string) (*Device, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found, known := p.devices[serial]
+	if !known {
+		return nil, fault.Unavailablef("no adb connection to %s: is the sandbox started?", serial)
+	}
+	return found.device, nil
+}
+
+// Close closes all devices and returns when their goroutines are gone.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	devices := p.devices
+	p.devices = make(map[string]attached)
+	p.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, a := range devices {
+		wg.Go(func() { _ = a.device.Close() })
+	}
+	wg.Wait()
+	return nil
+}

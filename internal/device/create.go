@@ -1,0 +1,224 @@
+package device
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/daytonaio/runner-android/internal/cvd"
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/host"
+	"github.com/daytonaio/runner-android/internal/image"
+	"github.com/daytonaio/runner-android/internal/ledger"
+	"github.com/daytonaio/runner-android/internal/obs"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+)
+
+// cleanLimit bounds the clean-up behind a failed create, which runs on its own time: the
+// create's may be over.
+const cleanLimit = 90 * time.Second
+
+// Prepare resolves the snapshot, makes the product directory that all devices of this image
+// and disk size share, and then records what is wanted, without a number yet: a mapping whose
+// sandbox has no record is therefore always one of an older installation.
+func (d *Device) Prepare(ctx context.Context, spec sandbox.Spec) error {
+	base, product, err := d.images(ctx, spec)
+	if err != nil {
+		return err
+	}
+	record, err := json.Marshal(base)
+	if err != nil {
+		return fault.Wrap(fault.Internal, "record the base image", err)
+	}
+	return d.save(ctx, func(r *ledger.Record) {
+		if r.CreatedAt.IsZero() || r.Failure != "" {
+			r.CreatedAt = time.Now()
+		}
+		r.Group, r.Failure, r.Flags = d.id.Group(), "", nil
+		r.Snapshot, r.Resources, r.Metadata = spec.Snapshot, ledger.Quotas(spec.Resources), spec.Metadata
+		r.Paths.HostPath, r.Paths.ProductPath, r.Paths.Base = base.HostPath, product, record
+		r.Intent, r.Begun = sandbox.IntentStarted, time.Now()
+		if spec.SkipStart {
+			r.Intent = sandbox.IntentStopped
+		}
+	})
+}
+
+func (d *Device) images(ctx context.Context, spec sandbox.Spec) (image.Base, string, error) {
+	base, err := d.o.Images.Resolve(ctx, spec.Snapshot)
+	if err != nil {
+		return image.Base{}, "", err
+	}
+	product, err := d.o.Images.Product(ctx, base, spec.Resources.DiskGB)
+	return base, product, err
+}
+
+// Create boots the device for the first time on number n. A create that was cut short is
+// carried on: its launch is awaited, or what it left is removed and launched again. A failed
+// launch is cleaned up at once, and tried a second time when its failure was transient and
+// time is left. On failure nothing of the device stays on the host and it holds no number; if
+// something could not be removed, the error says what, and the number is kept.
+func (d *Device) Create(ctx context.Context, n sandbox.Instance, report func(sandbox.Phase)) error {
+	resumed := d.record().Instance == n
+	if !resumed {
+		if err := d.checkNumber(ctx, n); err != nil {
+			return err
+		}
+	}
+	if err := d.take(ctx, n); err != nil {
+		return err
+	}
+	if d.record().Intent == sandbox.IntentStopped {
+		return nil // to be created and not started
+	}
+	for attempt := 1; ; attempt++ {
+		err := d.firstBoot(ctx, resumed || attempt > 1, report)
+		var taken *sandbox.NumberTaken
+		switch {
+		case err == nil:
+			d.wantDigests()
+			return nil
+		case errors.Is(ctx.Err(), context.Canceled):
+			return err // cut short: whoever comes next carries on from here
+		}
+		cleaned := d.cleanUp(ctx)
+		if cleaned != nil || errors.As(err, &taken) || attempt > 1 || !d.worthRetrying(ctx, err) {
+			return d.giveUp(ctx, err, cleaned)
+		}
+		d.log.Warn("create failed and is tried once more", zap.Int(obs.Attempt, attempt), zap.Error(err))
+	}
+}
+
+// take records the number and the launch flags before anything is done with them.
+func (d *Device) take(ctx context.Context, n sandbox.Instance) error {
+	rec := d.record()
+	spec := d.launchSpec(n, sandbox.Resources(rec.Resources), rec.Paths.HostPath, rec.Paths.ProductPath)
+	flags, err := d.o.CVD.LaunchFlags(ctx, spec)
+	if err != nil {
+		return err
+	}
+	return d.save(ctx, func(r *ledger.Record) { r.Instance, r.Flags = n, flags })
+}
+
+func (d *Device) launchSpec(n sandbox.Instance, r sandbox.Resources, hostPath, product string) cvd.LaunchSpec {
+	return cvd.LaunchSpec{
+		Group: d.record().Group, Instance: n, DeviceID: string(d.id), HostPath: hostPath, ProductPath: product,
+		CPUs: r.CPUs, MemoryMB: r.MemoryMB, GPUMode: d.o.GPUMode, Audio: d.o.Audio,
+	}
+}
+
+// firstBoot is one attempt. Where something may be left of an earlier one, that is looked at
+// first: cvd before 1.54 would reuse a group of the same name, running or not.
+func (d *Device) firstBoot(ctx context.Context, again bool, report func(sandbox.Phase)) error {
+	release, err := d.slots.acquire(ctx, forCreate)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if again {
+		done, err := d.carryOn(ctx, "create", release, report)
+		if done || err != nil {
+			return err
+		}
+		if err := d.remove(ctx); err != nil {
+			return fault.Op("remove what an earlier create left", err)
+		}
+	}
+	rec := d.record()
+	args := cvd.CreateArgsFrom(rec.Group, rec.Instance, rec.Paths.HostPath, rec.Paths.ProductPath, rec.Flags)
+	return d.boot(ctx, "create", args, release, report)
+}
+
+// boot launches cvd and follows the boot within the boot time-out.
+func (d *Device) boot(ctx context.Context, verb string, args []string, release func(), report func(sandbox.Phase)) error {
+	ctx, cancel := d.withBootTimeout(ctx)
+	defer cancel()
+	l, err := d.run(ctx, verb, args)
+	if err != nil {
+		return err
+	}
+	return d.follow(ctx, l, release, report)
+}
+
+func (d *Device) withBootTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	cause := fault.Timeoutf("the device did not boot within %s (CVD_BOOT_TIMEOUT)", d.o.BootTimeout)
+	return context.WithTimeoutCause(ctx, d.o.BootTimeout, cause)
+}
+
+// carryOn waits for a launch, or a boot, that is under way; done is false where nothing is.
+func (d *Device) carryOn(ctx context.Context, verb string, release func(), report func(sandbox.Phase)) (done bool, err error) {
+	id, launching, err := d.launching(ctx)
+	if err != nil {
+		return false, err
+	}
+	l := d.outputOf(verb)
+	if launching {
+		l.id = id
+	} else if o := d.Observe(ctx); o.Life != sandbox.LifeRunning && o.Life != sandbox.LifeBooting {
+		if o.Life == sandbox.LifeUnknown {
+			return false, fault.Unavailablef("it cannot be told whether %s runs: %v", d.record().Instance, o.Evidence)
+		}
+		return false, nil
+	}
+	d.log.Info("carrying on with a boot that is under way", zap.String(obs.Op, verb), zap.Int(obs.PID, l.id.PID))
+	ctx, cancel := d.withBootTimeout(ctx)
+	defer cancel()
+	return true, d.follow(ctx, l, release, report)
+}
+
+// worthRetrying reports whether a second attempt makes sense and has the time for a boot.
+func (d *Device) worthRetrying(ctx context.Context, err error) bool {
+	var b *bootError
+	if !errors.As(err, &b) || !b.transient {
+		return false
+	}
+	deadline, limited := ctx.Deadline()
+	return !limited || time.Until(deadline) > d.o.BootTimeout/2
+}
+
+// cleanUp removes what a failed create left, on its own time.
+func (d *Device) cleanUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+	defer cancel()
+	return d.remove(ctx)
+}
+
+// giveUp records why the create failed. The number is only given up when nothing is left.
+func (d *Device) giveUp(ctx context.Context, err, cleaned error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+	defer cancel()
+	saved := d.save(ctx, func(r *ledger.Record) {
+		r.Failure, r.Launcher, r.Paths.GroupHome, r.Paths.InstanceDir = err.Error(), host.ProcessID{}, "", ""
+		if cleaned == nil {
+			r.Instance = 0
+		}
+	})
+	if cleaned != nil {
+		cleaned = fmt.Errorf("and cleaning up behind it failed: %w", cleaned)
+	}
+	return errors.Join(err, cleaned, saved)
+}
+
+// checkNumber refuses a number that a stranger uses: another user's device, or any program on
+// the ADB port. Our own devices are the allocator's business.
+func (d *Device) checkNumber(ctx context.Context, n sandbox.Instance) error {
+	procs, err := d.o.Host.Processes(ctx)
+	if err != nil {
+		return err
+	}
+	if vm, ok := cvd.MatchCrosvm(procs, d.o.Paths.CrosvmSocket(n)); ok {
+		return &sandbox.NumberTaken{Instance: n, By: fmt.Sprintf("crosvm %d, which no sandbox owns", vm.PID)}
+	}
+	address := n.Serial(d.o.ADBBasePort)
+	dial, cancel := context.WithTimeout(ctx, pingLimit)
+	defer cancel()
+	if conn, err := d.o.Host.Dial(dial, "tcp", address); err == nil {
+		_ = conn.Close()
+		return &sandbox.NumberTaken{Instance: n, By: "a program that listens on " + address}
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package device
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/adb"
+	"github.com/daytonaio/runner-android/internal/cvd"
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/host"
+	"github.com/daytonaio/runner-android/internal/ledger"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+)
+
+// How long one question to a layer may take.
+const (
+	pingLimit    = 2 * time.Second
+	connectLimit = 2 * time.Second
+	getpropLimit = 2 * time.Second
+	syncLimit    = 3 * time.Second
+)
+
+// Observe looks at the device: ADB first, which settles everything when it answers; then the
+// launcher's socket; the process table only when both are silent. It never waits for cvd.
+func (d *Device) Observe(ctx context.Context) sandbox.Observation {
+	rec := d.record()
+	o := sandbox.Observation{At: time.Now(), Life: sandbox.LifeUnknown}
+	note := func(layer, format string, args ...any) {
+		o.Evidence = append(o.Evidence, sandbox.Evidence{Layer: layer, Fact: fmt.Sprintf(format, args...), At: time.Now()})
+	}
+	if rec.Instance == 0 {
+		note("ledger", "it holds no instance number")
+		o.Life = sandbox.LifeAbsent
+		return o
+	}
+	if d.adbAnswers(ctx, note) {
+		o.Life = d.bootedOr(ctx, sandbox.LifeBooting, note)
+		return o
+	}
+	launcher, err := d.launcherState(ctx)
+	switch launcher {
+	case cvd.LauncherAlive:
+		note("launcher", "answers")
+		o.Life = d.behindLauncher(ctx, note)
+	case cvd.LauncherAbsent:
+		d.byProcesses(ctx, rec, &o, note)
+	case cvd.LauncherUnknown:
+		note("launcher", "did not answer in time: %v", err)
+	}
+	return o
+}
+
+// adbAnswers pings adbd on the connection that is open, if one is.
+func (d *Device) adbAnswers(ctx context.Context, note func(string, string, ...any)) bool {
+	conn, err := d.o.ADB.Get(d.serial())
+	if err != nil || !conn.State().Connected {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingLimit)
+	defer cancel()
+	began := time.Now()
+	if err := conn.Ping(ctx); err != nil {
+		note("adb", "did not answer: %v", err)
+		return false
+	}
+	note("adb", "answered in %s", time.Since(began).Round(10*time.Microsecond))
+	return true
+}
+
+// bootedOr asks Android whether it has booted. Once it said so it is not asked again until
+// the next launch: a booted device stays booted.
+func (d *Device) bootedOr(ctx context.Context, otherwise sandbox.Life, note func(string, string, ...any)) sandbox.Life {
+	if d.bootSeen() {
+		return sandbox.LifeRunning
+	}
+	value, err := d.getprop(ctx, "sys.boot_completed")
+	switch {
+	case err != nil:
+		note("adb", "getprop failed: %v", err)
+		return sandbox.LifeUnknown
+	case value == "1":
+		note("adb", "sys.boot_completed is 1")
+		d.setBooted(true)
+		return sandbox.LifeRunning
+	default:
+		note("adb", "sys.boot_completed is %q", value)
+		return otherwise
+	}
+}
+
+// behindLauncher decides when the launcher lives and no ADB connection does. A device that
+// had booted may have lost its adbd for a moment: that is no verdict.
+func (d *Device) behindLauncher(ctx context.Context, note func(string, string, ...any)) sandbox.Life {
+	if d.connect(ctx) && d.adbAnswers(ctx, note) {
+		return d.bootedOr(ctx, sandbox.LifeBooting, note)
+	}
+	note("adb", "nobody answers on %s", d.serial())
+	if d.bootSeen() {
+		return sandbox.LifeUnknown
+	}
+	if _, launching, _ := d.launching(ctx); launching {
+		return sandbox.LifeLaunching
+	}
+	return sandbox.LifeBooting
+}
+
+// byProcesses decides when neither ADB nor the launcher answers: without a process of it, and
+// without a cvd that launches it, the device is absent. A crosvm that runs silently is not.
+func (d *Device) byProcesses(ctx context.Context, rec ledger.Record, o *sandbox.Observation, note func(string, string, ...any)) {
+	procs, err := d.o.Host.Processes(ctx)
+	if err != nil {
+		note("process", "the process table cannot be read: %v", err)
+		return
+	}
+	if launch, ok := cvd.FindLaunch(procs, rec.Group); ok {
+		note("process", "cvd %d is launching it", launch.PID)
+		o.Life = sandbox.LifeLaunching
+		return
+	}
+	if vm, ok := cvd.MatchCrosvm(procs, d.paths(ctx, rec).CrosvmSocket(rec.Instance)); ok {
+		note("process", "crosvm %d runs, its launcher does not answer", vm.PID)
+		o.CrosvmPID = vm.PID
+		if d.connect(ctx) && d.adbAnswers(ctx, note) {
+			o.Life = d.bootedOr(ctx, sandbox.LifeBooting, note)
+		}
+		return
+	}
+	note("launcher", "is gone")
+	note("process", "no crosvm of %s", rec.Instance)
+	d.setBooted(false)
+	d.disconnect()
+	o.Life = sandbox.LifeAbsent
+}
+
+func (d *Device) bootSeen() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.booted
+}
+
+func (d *Device) setBooted(yes bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.booted = yes
+}
+
+// serial names the device in the ADB pool.
+func (d *Device) serial() string { return d.record().Instance.Serial(d.o.ADBBasePort) }
+
+// connect opens the device's ADB connection unless it is open, and waits for it briefly.
+func (d *Device) connect(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, connectLimit)
+	defer cancel()
+	serial := d.serial()
+	conn, err := d.o.ADB.Get(serial)
+	if err != nil {
+		conn = d.o.ADB.Attach(serial, serial, func(adb.State) { d.changed() })
+	}
+	return conn.Await(ctx) == nil
+}
+
+// disconnect gives up the ADB connection; streams on it end.
+func (d *Device) disconnect() {
+	if d.record().Instance != 0 {
+		d.o.ADB.Detach(d.serial())
+	}
+}
+
+// getprop reads one property of Android.
+func (d *Device) getprop(ctx context.Context, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, getpropLimit)
+	defer cancel()
+	out, err := d.shell(ctx, "getprop "+name)
+	return strings.TrimSpace(out), err
+}
+
+// shell runs a command of our own in the guest.
+func (d *Device) shell(ctx context.Context, command string) (string, error) {
+	conn, err := d.o.ADB.Get(d.serial())
+	if err != nil {
+		return "", err
+	}
+	res, err := conn.Shell(ctx, adb.ShellCommand{Command: command, MaxOutput: 64 << 10})
+	if err != nil {
+		return "", err
+	}
+	if res.ExitCode != 0 {
+		return "", fmt.Errorf("%s: exit status %d: %s", command, res.ExitCode, strings.TrimSpace(string(res.Output)))
+	}
+	return string(res.Output), nil
+}
+
+// paths is where the device's sockets are: its own configuration wins once it is known.
+func (d *Device) paths(ctx context.Context, rec ledger.Record) cvd.Paths {
+	if rec.Paths.GroupHome == "" {
+		return d.o.Paths
+	}
+	config, err := cvd.ReadConfig(ctx, d.o.Host, rec.Paths.GroupHome)
+	if err != nil {
+		return d.o.Paths // before the first start, or while a start is wiping
+	}
+	return d.o.Paths.With(config)
+}
+
+// launcherState asks run_cvd whether it lives.
+func (d *Device) launcherState(ctx context.Context) (cvd.LauncherState, error) {
+	rec := d.record()
+	return cvd.ProbeLauncher(ctx, d.o.Host, d.paths(ctx, rec).LauncherSocket(rec.Instance))
+}
+
+// launching returns the cvd that launches this device, if one is at work.
+func (d *Device) launching(ctx context.Context) (host.ProcessID, bool, error) {
+	procs, err := d.o.Host.Processes(ctx)
+	if err != nil {
+		return host.ProcessID{}, false, fault.Op("look for a cvd that launches "+string(d.id), err)
+	}
+	id, ok := cvd.FindLaunch(procs, d.record().Group)
+	return id, ok, nil
+}

@@ -1,0 +1,160 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/host"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+)
+
+// FormatVersion is the version of [Record] that this package writes. Fields are only ever
+// added; the version rises when one changes its meaning.
+const FormatVersion = 1
+
+// Record is what one sandbox is. Fields that a newer or older runner wrote travel along
+// unseen, so a record that was loaded, changed and saved keeps them.
+type Record struct {
+	Version   int               `json:"version"` // 0: nothing of ours was on disk
+	ID        sandbox.ID        `json:"sandbox_id"`
+	Group     string            `json:"group"`        // cvd's name for it; empty before the first launch
+	Instance  sandbox.Instance  `json:"instance_num"` // 0 while it holds no number
+	Snapshot  string            `json:"snapshot"`     // as it was asked for
+	Flags     []string          `json:"flags"`        // of the launch, repeated at every start
+	Paths     Paths             `json:"paths"`
+	Intent    sandbox.Intent    `json:"intent"`
+	Begun     time.Time         `json:"intent_since"` // when the intent was accepted
+	Created   bool              `json:"created"`      // Android has booted at least once
+	Launcher  host.ProcessID    `json:"launcher"`     // the cvd that launches it, as last started
+	Resources Quotas            `json:"resources"`
+	Metadata  map[string]string `json:"metadata"`
+	Failure   string            `json:"failure"` // why the last create failed, for people
+	CreatedAt time.Time         `json:"created_at"`
+	UpdatedAt time.Time         `json:"updated_at"` // stamped by SaveRecord
+
+	unknown map[string]json.RawMessage
+}
+
+// Paths is where the device lives on the host; empty where not known yet.
+type Paths struct {
+	GroupHome   string          `json:"group_home"`
+	InstanceDir string          `json:"instance_dir"`
+	HostPath    string          `json:"host_path"`
+	ProductPath string          `json:"product_path"`
+	Base        json.RawMessage `json:"base_image"` // the record of internal/image; not looked into here
+
+	unknown map[string]json.RawMessage
+}
+
+// Quotas are the resources promised, in the words of the file; they convert to and from
+// sandbox.Resources.
+type Quotas struct {
+	CPUs     int `json:"cpus"`
+	MemoryMB int `json:"memory_mb"`
+	DiskGB   int `json:"disk_gb"`
+}
+
+// The plain types have the fields and not the methods.
+type (
+	plainRecord Record
+	plainPaths  Paths
+)
+
+// MarshalJSON writes the fields and what else was in the file.
+func (r Record) MarshalJSON() ([]byte, error) { return join(plainRecord(r), r.unknown) }
+
+// UnmarshalJSON reads the fields and keeps what else is in the object.
+func (r *Record) UnmarshalJSON(data []byte) (err error) {
+	*r = Record{}
+	r.unknown, err = split(data, (*plainRecord)(r), plainRecord{})
+	return err
+}
+
+// MarshalJSON writes the fields and what else was in the file.
+func (p Paths) MarshalJSON() ([]byte, error) { return join(plainPaths(p), p.unknown) }
+
+// UnmarshalJSON reads the fields and keeps what else is in the object.
+func (p *Paths) UnmarshalJSON(data []byte) (err error) {
+	*p = Paths{}
+	p.unknown, err = split(data, (*plainPaths)(p), plainPaths{})
+	return err
+}
+
+// split decodes data into known and returns the members that zero, a value of the same type,
+// has no name for.
+func split(data []byte, known, zero any) (map[string]json.RawMessage, error) {
+	if err := json.Unmarshal(data, known); err != nil {
+		return nil, err
+	}
+	names, err := members(zero)
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(data, &all); err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { _, ours := names[name]; return ours })
+	return all, nil
+}
+
+func join(known any, unknown map[string]json.RawMessage) ([]byte, error) {
+	all, err := members(known)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range unknown {
+		if _, ours := all[name]; !ours {
+			all[name] = value
+		}
+	}
+	return json.Marshal(all)
+}
+
+func members(v any) (map[string]json.RawMessage, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]json.RawMessage
+	return all, json.Unmarshal(data, &all)
+}
+
+// parseRecord reads the content of id's instance.json. A file without a version is an older
+// installation's: its fields may mean anything, so all of them are kept and none is believed.
+func parseRecord(data []byte, id sandbox.ID) (Record, error) {
+	var head struct {
+		Version *int `json:"version"`
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(data, &all); err != nil {
+		return Record{}, err
+	}
+	if all == nil {
+		return Record{}, fmt.Errorf("not a JSON object")
+	}
+	if err := json.Unmarshal(data, &head); err != nil || head.Version == nil || *head.Version < 1 {
+		return Record{ID: id, unknown: all}, nil
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Record{}, err
+	}
+	return r, check(r, id)
+}
+
+func check(r Record, id sandbox.ID) error {
+	if r.ID != id {
+		return fmt.Errorf("it names sandbox %q, its directory %q", r.ID, id)
+	}
+	if r.Instance != 0 && !r.Instance.Valid() {
+		return fmt.Errorf("instance number %d is not in 1 to %d", int(r.Instance), sandbox.MaxInstance)
+	}
+	switch r.Intent {
+	case "", sandbox.IntentStarted, sandbox.IntentStopped, sandbox.IntentDestroyed:
+		return nil
+	}
+	return fmt.Errorf("intent %q is not known", r.Intent)
+}
