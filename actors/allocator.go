@@ -24,6 +24,7 @@ type claim struct {
 	number    sandbox.Instance
 	resources sandbox.Resources
 	running   bool // memory and CPUs are promised, not only disk
+	measured  int  // MiB that it was seen to use; 0: not measured
 }
 
 // saved tells the allocator that a write of its mappings ended.
@@ -64,10 +65,15 @@ func (a *Allocator) Receive(ctx actor.Context) {
 		a.onReserve(msg)
 	case messages.ParkInstance:
 		if c, held := a.claims[msg.ID]; held {
-			c.running = false
+			c.running, c.measured = false, 0
 			a.claims[msg.ID] = c
 		}
 		a.Answer(messages.Done{})
+	case messages.InstanceMeasured:
+		if c, held := a.claims[msg.ID]; held {
+			c.measured = msg.MemoryMB
+			a.claims[msg.ID] = c
+		}
 	case messages.ReleaseInstance:
 		a.onRelease(msg)
 	case saved:
@@ -128,16 +134,16 @@ func (a *Allocator) admit(id sandbox.ID, before claim, want sandbox.Resources) e
 	if before.running && before.resources == want {
 		return nil
 	}
-	others := make([]sandbox.Resources, 0, len(a.claims))
+	others := make([]sandbox.Holding, 0, len(a.claims))
 	for other, c := range a.claims {
 		if other == id {
 			continue
 		}
-		r := c.resources
+		h := sandbox.Holding{Resources: c.resources, MeasuredMB: c.measured}
 		if !c.running {
-			r.CPUs, r.MemoryMB = 0, 0
+			h = sandbox.Holding{Resources: sandbox.Resources{DiskGB: c.resources.DiskGB}}
 		}
-		others = append(others, r)
+		others = append(others, h)
 	}
 	return a.world.Admission.Admit(others, want)
 }

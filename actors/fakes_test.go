@@ -81,7 +81,7 @@ func (h *fakeHost) mappings() map[sandbox.ID]sandbox.Instance {
 	return h.saved[len(h.saved)-1]
 }
 
-func (h *fakeHost) Admit([]sandbox.Resources, sandbox.Resources) error {
+func (h *fakeHost) Admit([]sandbox.Holding, sandbox.Resources) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.full

@@ -10,6 +10,7 @@ import (
 	"github.com/daytonaio/runner-android/actors/kernel"
 	"github.com/daytonaio/runner-android/internal/obs"
 	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
 )
 
 // retryFirst is the pause after the first look that told nothing, or the first destroy that
@@ -49,6 +50,9 @@ func (s *Sandbox) onProbed(msg probed) {
 		return // of an earlier incarnation, or overtaken by an operation
 	}
 	s.probing = 0
+	if mb := msg.seen.MemoryMB; mb != 0 && mb != s.seen.MemoryMB {
+		s.world.allocator.Tell(messages.InstanceMeasured{ID: s.id, MemoryMB: mb})
+	}
 	s.seen = msg.seen
 	s.world.metrics.probes.WithLabelValues(string(msg.seen.Life)).Inc()
 	if s.again {

@@ -66,7 +66,7 @@ type Mappings interface {
 // Admission says whether the host can promise want beside what is held. The error is of kind
 // Exhausted and has the sums.
 type Admission interface {
-	Admit(held []sandbox.Resources, want sandbox.Resources) error
+	Admit(held []sandbox.Holding, want sandbox.Resources) error
 	// MaxInstance is the highest instance number that the host has room for.
 	MaxInstance() sandbox.Instance
 }

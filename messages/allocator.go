@@ -23,3 +23,10 @@ type ReleaseInstance struct{ ID sandbox.ID }
 // its own. Sent by sandbox actors; answered with Done. The next ReserveInstance asks for them
 // again.
 type ParkInstance struct{ ID sandbox.ID }
+
+// InstanceMeasured is the event that a running device's memory was measured. Told to the
+// allocator by sandbox actors; not answered.
+type InstanceMeasured struct {
+	ID       sandbox.ID
+	MemoryMB int // proportional share (PSS) of its processes, MiB
+}

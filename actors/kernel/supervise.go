@@ -70,7 +70,8 @@ func (v *Vitals) failed(now time.Time, reason string) verdict {
 			recent = append(recent, t)
 		}
 	}
-	v.failures = append(recent, now)
+	recent = append(recent, now)
+	v.failures = recent
 	v.restarts++
 	v.lastError = reason
 	next := judge(len(v.failures))

@@ -122,11 +122,12 @@ type Gate struct {
 	OverheadMB int
 }
 
-// Admit is [Admit] for sandboxes whose memory was not measured.
-func (g Gate) Admit(held []sandbox.Resources, want sandbox.Resources) error {
+// Admit is [Admit] for sandboxes.
+func (g Gate) Admit(held []sandbox.Holding, want sandbox.Resources) error {
 	claims := make([]Claim, len(held))
-	for i, r := range held {
-		claims[i] = claim(r)
+	for i, h := range held {
+		claims[i] = claim(h.Resources)
+		claims[i].MeasuredMB = h.MeasuredMB
 	}
 	return Admit(g.Budget, claims, claim(want), g.OverheadMB)
 }

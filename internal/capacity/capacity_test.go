@@ -117,7 +117,7 @@ func TestGate(t *testing.T) {
 	if err := g.Admit(nil, r); err != nil {
 		t.Error(err)
 	}
-	if err := g.Admit([]sandbox.Resources{r}, r); !fault.Is(err, fault.Exhausted) {
+	if err := g.Admit([]sandbox.Holding{{Resources: r}}, r); !fault.Is(err, fault.Exhausted) {
 		t.Errorf("got %v, want Exhausted", err)
 	}
 	if n := g.MaxInstance(); n != sandbox.MaxInstance {

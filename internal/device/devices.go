@@ -177,6 +177,7 @@ type Device struct {
 	rec    ledger.Record
 	facts  sandbox.Facts
 	booted bool // sys.boot_completed was seen since the last launch
+	vm     vm
 }
 
 // Facts returns what is on record.

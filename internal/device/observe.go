@@ -37,6 +37,7 @@ func (d *Device) Observe(ctx context.Context) sandbox.Observation {
 	}
 	if d.adbAnswers(ctx, note) {
 		o.Life = d.bootedOr(ctx, sandbox.LifeBooting, note)
+		d.describeVM(ctx, &o)
 		return o
 	}
 	launcher, err := d.launcherState(ctx)
@@ -44,6 +45,7 @@ func (d *Device) Observe(ctx context.Context) sandbox.Observation {
 	case cvd.LauncherAlive:
 		note("launcher", "answers")
 		o.Life = d.behindLauncher(ctx, note)
+		d.describeVM(ctx, &o)
 	case cvd.LauncherAbsent:
 		d.byProcesses(ctx, rec, &o, note)
 	case cvd.LauncherUnknown:
@@ -143,7 +145,9 @@ func (d *Device) bootSeen() bool {
 func (d *Device) setBooted(yes bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.booted = yes
+	if d.booted = yes; !yes {
+		d.vm = vm{}
+	}
 }
 
 // serial names the device in the ADB pool.

@@ -29,6 +29,13 @@ func (r Resources) OrDefault(d Resources) Resources {
 	return Resources{CPUs: r.CPUs, MemoryMB: max(r.MemoryMB, MinMemoryMB), DiskGB: max(r.DiskGB, MinDiskGB)}
 }
 
+// Holding is what one sandbox holds of the host: what it was promised (no CPUs and memory
+// while it is stopped), and the memory that it was seen to use, in MiB; 0: not measured.
+type Holding struct {
+	Resources
+	MeasuredMB int
+}
+
 // Spec is what a caller asks for at create.
 type Spec struct {
 	Snapshot  string // name of a base image or snapshot, as internal/image resolves it
@@ -61,8 +68,8 @@ type Observation struct {
 	Life     Life
 	At       time.Time
 	Evidence []Evidence
-	// PIDs are crosvm and run_cvd where they were looked at; 0 otherwise.
-	CrosvmPID, LauncherPID int
+	// Who runs the device and how much memory (PSS, MiB) it holds; 0 where not known.
+	CrosvmPID, LauncherPID, MemoryMB int
 }
 
 // Info is a sandbox as the runner knows it. Slices and maps are shared: never modify them.

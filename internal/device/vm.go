@@ -1,0 +1,103 @@
+package device
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/cvd"
+	"github.com/daytonaio/runner-android/internal/host"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+)
+
+// measureEvery is how often the memory of a running device is measured: walking the page
+// tables of a guest costs the kernel milliseconds.
+const measureEvery = time.Minute
+
+// vm is the processes of a running device, as found once and kept until it is gone: reading
+// the process table at each look would cost more than everything else of it.
+type vm struct {
+	crosvm   host.ProcessID
+	launcher int // pid of run_cvd
+
+	memoryMB int // proportional share (PSS) of crosvm; 0: not measured
+	measured time.Time
+}
+
+// describeVM adds to o who runs the device and how much memory it holds.
+func (d *Device) describeVM(ctx context.Context, o *sandbox.Observation) {
+	d.mu.Lock()
+	v := d.vm
+	d.mu.Unlock()
+	if v.crosvm.IsZero() {
+		v = d.findVM(ctx)
+	}
+	if !v.crosvm.IsZero() && time.Since(v.measured) > measureEvery {
+		v.memoryMB, v.measured = d.measure(ctx, v.crosvm.PID), time.Now()
+	}
+	d.mu.Lock()
+	d.vm = v
+	d.mu.Unlock()
+	o.CrosvmPID, o.LauncherPID, o.MemoryMB = v.crosvm.PID, v.launcher, v.memoryMB
+}
+
+func (d *Device) findVM(ctx context.Context) vm {
+	rec := d.record()
+	procs, err := d.o.Host.Processes(ctx)
+	if err != nil {
+		return vm{}
+	}
+	found, ok := cvd.MatchCrosvm(procs, d.paths(ctx, rec).CrosvmSocket(rec.Instance))
+	if !ok {
+		return vm{}
+	}
+	return vm{crosvm: found.ProcessID, launcher: ancestor(procs, found, "run_cvd")}
+}
+
+// ancestor returns the pid of the nearest ancestor with that executable; 0 if there is none.
+func ancestor(procs []host.Process, p host.Process, exe string) int {
+	byPID := make(map[int]host.Process, len(procs))
+	for _, q := range procs {
+		byPID[q.PID] = q
+	}
+	for range len(procs) {
+		parent, ok := byPID[p.PPID]
+		if !ok {
+			return 0
+		}
+		if parent.Exe == exe {
+			return parent.PID
+		}
+		p = parent
+	}
+	return 0
+}
+
+// measure returns the PSS of a process in MiB, 0 where the kernel does not tell.
+func (d *Device) measure(ctx context.Context, pid int) int {
+	data, err := d.o.Host.ReadFile(ctx, fmt.Sprintf("/proc/%d/smaps_rollup", pid), 0)
+	if err != nil {
+		return 0
+	}
+	return parsePSS(data)
+}
+
+// parsePSS reads the "Pss:" line of smaps_rollup, which is in kB.
+func parsePSS(data []byte) int {
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) == 3 && fields[0] == "Pss:" && fields[2] == "kB" {
+			kb, err := strconv.Atoi(fields[1])
+			if err != nil || kb < 0 {
+				return 0
+			}
+			return kb / 1024
+		}
+	}
+	return 0
+}
