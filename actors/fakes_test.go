@@ -329,8 +329,6 @@ func (r *rig) later(msg any) func() (any, error) {
 	}
 }
 
-func (r *rig) state(id sandbox.ID) sandbox.State { return r.info(id).State }
-
 func (r *rig) info(id sandbox.ID) sandbox.Info {
 	r.Helper()
 	v, err := r.ask(messages.GetSandbox{ID: id})

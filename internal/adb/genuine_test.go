@@ -43,10 +43,10 @@ func TestGenuineADBUnderstandsOurBytes(t *testing.T) {
 			s.exit(7)
 		}}).talk(nc)
 	}()
-	defer func() {
+	t.Cleanup(func() { // after the server's end, which ends the connection
 		_ = l.Close()
 		<-served
-	}()
+	})
 
 	run := privateADB(t, program)
 	serial := l.Addr().String()

@@ -166,7 +166,8 @@ func TestShellFailures(t *testing.T) {
 		out  string
 	}{
 		{"the connection is lost half-way", ShellCommand{Command: "lost"}, fault.Unavailable, ErrClosed, "half"},
-		{"the stream ends without an exit code", ShellCommand{Command: "no-exit"}, fault.Unavailable, ErrNoExit, "half"},
+		{"the stream ends without an exit code",
+			ShellCommand{Command: "no-exit"}, fault.Unavailable, ErrNoExit, "half"},
 		{"the output is not shell v2", ShellCommand{Command: "garbage"}, fault.Unavailable, wire.ErrMalformed, ""},
 		{"stdin cannot be read", ShellCommand{Command: "hang", Stdin: failing{left}}, fault.Cancelled, left, ""},
 		{"stdin returns nothing for ever",

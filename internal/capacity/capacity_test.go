@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,7 +91,7 @@ func TestAdmitNeverPromisesMoreThanThereIs(t *testing.T) {
 				CPUs: rapid.IntRange(0, 16).Draw(t, "c"), MemoryMB: quota.Draw(t, "m"),
 				DiskGB: rapid.IntRange(0, 200).Draw(t, "d"), MeasuredMB: rapid.IntRange(0, 9000).Draw(t, "pss"),
 			}
-			next := append(held[:len(held):len(held)], want)
+			next := slices.Concat(held, []Claim{want})
 			memory, cpus, disk := 0, 0, 0
 			for _, c := range next {
 				memory = add(memory, c.Reserved(overheadMB))

@@ -158,6 +158,7 @@ func newLaunchError(code int, class Class, line string, tail []string) error {
 		if m := flagText.FindStringSubmatch(line); m != nil {
 			e.Reason = sentence(r.means+": "+m[1], line)
 		}
+	default: // the rule says it all
 	}
 	return &fault.Error{Kind: e.Kind, Op: "launch", Err: e}
 }
@@ -194,11 +195,7 @@ func explains(cause, effect Class) bool {
 	default:
 		return false
 	}
-	switch cause {
-	case Unexplained, LauncherDied:
-		return false
-	}
-	return cause != effect
+	return cause != Unexplained && cause != LauncherDied && cause != effect
 }
 
 // explainTap tells a tap that is not there, which no retry cures, from one that is held.

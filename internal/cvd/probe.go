@@ -148,7 +148,5 @@ func validFlag(name string) bool {
 	if name == "" || len(name) > 100 {
 		return false
 	}
-	return strings.IndexFunc(name, func(r rune) bool {
-		return !(r == '_' || r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
-	}) < 0
+	return strings.Trim(name, "_-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }

@@ -53,7 +53,7 @@ func (d *Device) phases() []phase {
 			"boot completed", "Android came up and did not finish booting: see logcat",
 			func(ctx context.Context) bool {
 				quiet := func(string, string, ...any) {}
-				return d.bootedOr(ctx, sandbox.LifeBooting, quiet) == sandbox.LifeRunning
+				return d.askBooted(ctx, quiet) == sandbox.LifeRunning
 			},
 		},
 	}

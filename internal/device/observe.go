@@ -36,7 +36,7 @@ func (d *Device) Observe(ctx context.Context) sandbox.Observation {
 		return o
 	}
 	if d.adbAnswers(ctx, note) {
-		o.Life = d.bootedOr(ctx, sandbox.LifeBooting, note)
+		o.Life = d.askBooted(ctx, note)
 		d.describeVM(ctx, &o)
 		return o
 	}
@@ -71,9 +71,9 @@ func (d *Device) adbAnswers(ctx context.Context, note func(string, string, ...an
 	return true
 }
 
-// bootedOr asks Android whether it has booted. Once it said so it is not asked again until
+// askBooted asks Android whether it has booted. Once it said so it is not asked again until
 // the next launch: a booted device stays booted.
-func (d *Device) bootedOr(ctx context.Context, otherwise sandbox.Life, note func(string, string, ...any)) sandbox.Life {
+func (d *Device) askBooted(ctx context.Context, note func(string, string, ...any)) sandbox.Life {
 	if d.bootSeen() {
 		return sandbox.LifeRunning
 	}
@@ -88,7 +88,7 @@ func (d *Device) bootedOr(ctx context.Context, otherwise sandbox.Life, note func
 		return sandbox.LifeRunning
 	default:
 		note("adb", "sys.boot_completed is %q", value)
-		return otherwise
+		return sandbox.LifeBooting
 	}
 }
 
@@ -96,7 +96,7 @@ func (d *Device) bootedOr(ctx context.Context, otherwise sandbox.Life, note func
 // had booted may have lost its adbd for a moment: that is no verdict.
 func (d *Device) behindLauncher(ctx context.Context, note func(string, string, ...any)) sandbox.Life {
 	if d.connect(ctx) && d.adbAnswers(ctx, note) {
-		return d.bootedOr(ctx, sandbox.LifeBooting, note)
+		return d.askBooted(ctx, note)
 	}
 	note("adb", "nobody answers on %s", d.serial())
 	if d.bootSeen() {
@@ -125,7 +125,7 @@ func (d *Device) byProcesses(ctx context.Context, rec ledger.Record, o *sandbox.
 		note("process", "crosvm %d runs, its launcher does not answer", vm.PID)
 		o.CrosvmPID = vm.PID
 		if d.connect(ctx) && d.adbAnswers(ctx, note) {
-			o.Life = d.bootedOr(ctx, sandbox.LifeBooting, note)
+			o.Life = d.askBooted(ctx, note)
 		}
 		return
 	}

@@ -126,6 +126,7 @@ func startError(cmd Command, err error) error {
 		kind = fault.Unavailable
 	case fault.Exhausted, fault.Timeout, fault.Cancelled:
 		kind = k
+	default:
 	}
 	return fault.Wrap(kind, "start "+cmd.String(), err)
 }

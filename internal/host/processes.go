@@ -166,7 +166,7 @@ func readProc(path string, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }() // it was only read
 	buf := make([]byte, min(limit, 1<<10))
 	for n := 0; ; {
 		got, err := unix.Read(fd, buf[n:])

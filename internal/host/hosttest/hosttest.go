@@ -96,7 +96,7 @@ func eventually(t *testing.T, what string, done func() (string, bool)) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not within %v, last seen: %s", what, patience, last)
 		}
-		time.Sleep(5 * time.Millisecond)
+		<-time.After(5 * time.Millisecond)
 	}
 }
 
