@@ -113,10 +113,10 @@ func TestStreamCarriesBytesBothWays(t *testing.T) {
 	if err := errors.Join(s.Close(), s.Close()); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Read(got); err != io.ErrClosedPipe {
+	if _, err := s.Read(got); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("read after Close: %v", err)
 	}
-	if _, err := s.Write(got); err != io.ErrClosedPipe {
+	if _, err := s.Write(got); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("write after Close: %v", err)
 	}
 }
@@ -153,7 +153,7 @@ func TestDataBeforeCloseIsDeliveredThenEOF(t *testing.T) {
 	if got, err := io.ReadAll(s); string(got) != "last words" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := s.Write([]byte("x")); err != io.ErrClosedPipe {
+	if _, err := s.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("write to what the device closed: %v", err)
 	}
 	if c.Err() != nil {

@@ -108,6 +108,7 @@ func (f *fakeDevice) handle(s *fakeSession, h wire.Header, payload []byte, id ui
 			close(st.gone)
 			close(st.in)
 		}
+	default:
 	}
 }
 
@@ -164,6 +165,7 @@ func (st *fakeStream) stdin(pace func()) (all []byte, closed bool) {
 				all = append(all, f.Data...)
 			case wire.ShellCloseStdin:
 				return all, true
+			default:
 			}
 		}
 	}

@@ -62,6 +62,7 @@ func (c *Conn) awaitBanner() error {
 			return ErrAuthRequired
 		case wire.STLS:
 			return ErrTLSRequired
+		default: // nothing else means anything before the banner
 		}
 	}
 }

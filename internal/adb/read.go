@@ -40,6 +40,7 @@ func (c *Conn) dispatch(h wire.Header) error {
 		}
 	case wire.CNXN, wire.AUTH, wire.STLS:
 		return errRestarted
+	case wire.SYNC: // obsolete, and never sent
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func (s *Stream) collect(ctx context.Context, out *output) (code int, err error)
 			if f.ID == wire.ShellExit && len(f.Data) > 0 {
 				return int(f.Data[0]), nil
 			}
-			if err = out.take(f); err != nil {
+			if err := out.take(f); err != nil {
 				return NoExit, err
 			}
 		}

@@ -81,8 +81,9 @@ func (s *Stream) awaitAccept(ctx context.Context) error {
 			c.mu.Unlock()
 			return ErrRefused
 		case s.err != nil:
-			defer c.mu.Unlock()
-			return s.err
+			err := s.err
+			c.mu.Unlock()
+			return err
 		case ctx.Err() != nil:
 			s.abandoned = true
 			c.mu.Unlock()

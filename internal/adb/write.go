@@ -65,9 +65,9 @@ func (c *Conn) write(payload []byte) error {
 func (c *Conn) takePosted() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := append(c.out[:0], c.posted...)
+	c.out = append(c.out[:0], c.posted...)
 	c.posted = c.posted[:0]
-	return out
+	return c.out
 }
 
 // pass gives up the turn. What was posted meanwhile is written first or, when somebody else

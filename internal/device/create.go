@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -84,9 +85,11 @@ func (d *Device) Create(ctx context.Context, n sandbox.Instance, report func(san
 			return nil
 		case errors.Is(ctx.Err(), context.Canceled):
 			return err // cut short: whoever comes next carries on from here
+		case errors.As(err, &taken):
+			return d.giveUp(ctx, err, d.withdraw(ctx))
 		}
 		cleaned := d.cleanUp(ctx)
-		if cleaned != nil || errors.As(err, &taken) || attempt > 1 || !d.worthRetrying(ctx, err) {
+		if cleaned != nil || attempt > 1 || !d.worthRetrying(ctx, err) {
 			return d.giveUp(ctx, err, cleaned)
 		}
 		d.log.Warn("create failed and is tried once more", zap.Int(obs.Attempt, attempt), zap.Error(err))
@@ -185,6 +188,18 @@ func (d *Device) cleanUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
 	return d.remove(ctx)
+}
+
+// withdraw removes our group and nothing else: the number turned out to be a stranger's, and
+// so are its processes and sockets.
+func (d *Device) withdraw(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+	defer cancel()
+	rec := d.record()
+	if left := d.removeGroup(ctx, &rec); len(left) > 0 {
+		return fault.Unavailablef("left behind: %s", strings.Join(left, "; "))
+	}
+	return nil
 }
 
 // giveUp records why the create failed. The number is only given up when nothing is left.

@@ -91,7 +91,10 @@ func (c *Catalog) readRecord(ctx context.Context, path string) (Base, error) {
 		return Base{}, err
 	}
 	var base Base
-	return base, json.Unmarshal(data, &base)
+	if err := json.Unmarshal(data, &base); err != nil {
+		return Base{}, err
+	}
+	return base, nil
 }
 
 func (c *Catalog) buildProduct(ctx context.Context, path string, base Base, diskGiB int) (err error) {

@@ -175,6 +175,7 @@ func (in *loader) setAside(path string, id sandbox.ID, cause error) error {
 	switch fault.KindOf(cause) {
 	case fault.Unavailable, fault.Timeout, fault.Cancelled:
 		return cause
+	default:
 	}
 	p := Problem{Path: path, Sandbox: id, MovedTo: badPath(path, time.Now())}
 	p.Reason = "cannot be read: " + cause.Error()

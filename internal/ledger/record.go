@@ -119,7 +119,10 @@ func members(v any) (map[string]json.RawMessage, error) {
 		return nil, err
 	}
 	var all map[string]json.RawMessage
-	return all, json.Unmarshal(data, &all)
+	if err := json.Unmarshal(data, &all); err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // parseRecord reads the content of id's instance.json. A file without a version is an older

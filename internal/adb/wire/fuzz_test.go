@@ -19,7 +19,7 @@ func FuzzReader(f *testing.F) {
 		for {
 			h, err := r.Next()
 			if err != nil {
-				if err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, ErrMalformed) {
+				if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, ErrMalformed) {
 					t.Fatalf("unexpected error %v", err)
 				}
 				break

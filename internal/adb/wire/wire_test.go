@@ -86,7 +86,7 @@ func TestPacketsAsAGenuineAdbSendsThem(t *testing.T) {
 			if h.Check != 0 && Checksum(payload) != h.Check {
 				t.Errorf("checksum %#x, want %#x", Checksum(payload), h.Check)
 			}
-			if _, err := r.Next(); err != io.EOF {
+			if _, err := r.Next(); !errors.Is(err, io.EOF) {
 				t.Errorf("behind the packet: %v, want io.EOF", err)
 			}
 		})
