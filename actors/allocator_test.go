@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/messages"
@@ -81,5 +83,42 @@ func TestAStrangersNumberIsAvoided(t *testing.T) {
 		if m := r.host.mappings(); len(m) != 1 || m["a"] != 2 {
 			r.Errorf("mappings: %v", m)
 		}
+	})
+}
+
+// Ensure no number is held twice and all come back, whatever is created and destroyed in
+// whatever order.
+func TestNumbersOverRandomLives(t *testing.T) {
+	ids := []sandbox.ID{"a", "b", "c", "d", "e", "f"}
+	rapid.Check(t, func(rt *rapid.T) {
+		steps := rapid.SliceOfN(rapid.IntRange(0, 2*len(ids)-1), 1, 30).Draw(rt, "steps")
+		inBubble(t, nil, func(r *rig) {
+			alive := map[sandbox.ID]bool{}
+			for _, step := range steps {
+				id := ids[step/2]
+				if step%2 == 0 {
+					_, err := r.ask(create(id))
+					if full := len(alive) == 4 && !alive[id]; full != fault.Is(err, fault.Exhausted) || !full && err != nil {
+						rt.Fatalf("create %s with %d alive: %v", id, len(alive), err)
+					}
+					if err == nil {
+						alive[id] = true
+					}
+				} else {
+					r.mustAsk(messages.DestroySandbox{ID: id})
+					delete(alive, id)
+				}
+				held := map[sandbox.Instance]bool{}
+				for holder, n := range r.host.mappings() {
+					if !alive[holder] || held[n] || n < 1 || n > 4 {
+						rt.Fatalf("after %v: mappings %v, alive %v", steps, r.host.mappings(), alive)
+					}
+					held[n] = true
+				}
+				if len(held) != len(alive) {
+					rt.Fatalf("mappings %v, alive %v", r.host.mappings(), alive)
+				}
+			}
+		})
 	})
 }
