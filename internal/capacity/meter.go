@@ -22,6 +22,7 @@ const (
 // Reading is what the host has now.
 type Reading struct {
 	CPUs              int
+	CPUPercent        float64 // busy since the last reading of this process; since boot at the first
 	MemoryMB          int
 	MemoryAvailableMB int
 	DiskGB            int // of the file system that holds the instances
@@ -49,6 +50,7 @@ type Meter struct {
 // machine is where CPUs, memory and load are read.
 type machine struct {
 	cpus   func(ctx context.Context, logical bool) (int, error)
+	busy   func(context.Context) (float64, error)
 	memory func(context.Context) (*mem.VirtualMemoryStat, error)
 	load   func(context.Context) (*load.AvgStat, error)
 }
@@ -58,7 +60,10 @@ type machine struct {
 func NewMeter(files host.Files, instances string, o Overrides) *Meter {
 	return &Meter{
 		files: files, instances: instances, overrides: o,
-		machine: machine{cpus: cpu.CountsWithContext, memory: mem.VirtualMemoryWithContext, load: load.AvgWithContext},
+		machine: machine{
+			cpus: cpu.CountsWithContext, busy: busySinceLast,
+			memory: mem.VirtualMemoryWithContext, load: load.AvgWithContext,
+		},
 	}
 }
 
@@ -84,6 +89,9 @@ func (m *Meter) read(ctx context.Context) (r Reading, err error) {
 	if r.CPUs, err = m.machine.cpus(ctx, true); err != nil {
 		return r, fault.Op("count CPUs", err)
 	}
+	if r.CPUPercent, err = m.machine.busy(ctx); err != nil {
+		return r, fault.Op("read CPU times", err)
+	}
 	memory, err := m.machine.memory(ctx)
 	if err != nil {
 		return r, fault.Op("read memory", err)
@@ -101,6 +109,14 @@ func (m *Meter) read(ctx context.Context) (r Reading, err error) {
 	r.DiskGB, r.DiskAvailableGB = int(total>>30), int(available>>30)
 	r.Taps, err = taps(ctx, m.files)
 	return r, err
+}
+
+func busySinceLast(ctx context.Context) (float64, error) {
+	percent, err := cpu.PercentWithContext(ctx, 0, false)
+	if err != nil || len(percent) == 0 {
+		return 0, err
+	}
+	return percent[0], nil
 }
 
 // taps finds the highest instance number whose mobile network interface exists. They are made
