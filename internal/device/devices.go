@@ -29,8 +29,7 @@ type Options struct {
 	Paths  cvd.Paths
 	Log    *zap.Logger // nil: silent
 
-	ADBBasePort int    // port of instance 1
-	HostPath    string // host tools of devices whose image has none: CVD_HOME
+	ADBBasePort int // port of instance 1
 	GPUMode     string
 	Audio       bool
 

@@ -1,8 +1,10 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -116,7 +118,7 @@ func (d *Device) byProcesses(ctx context.Context, rec ledger.Record, o *sandbox.
 		note("process", "the process table cannot be read: %v", err)
 		return
 	}
-	if launch, ok := cvd.FindLaunch(procs, rec.Group); ok {
+	if launch, ok := d.findLaunch(ctx, procs); ok {
 		note("process", "cvd %d is launching it", launch.PID)
 		o.Life = sandbox.LifeLaunching
 		return
@@ -220,6 +222,32 @@ func (d *Device) launching(ctx context.Context) (host.ProcessID, bool, error) {
 	if err != nil {
 		return host.ProcessID{}, false, fault.Op("look for a cvd that launches "+string(d.id), err)
 	}
-	id, ok := cvd.FindLaunch(procs, d.record().Group)
+	id, ok := d.findLaunch(ctx, procs)
 	return id, ok, nil
+}
+
+// findLaunch finds the cvd that launches this device. One with another TMPDIR keeps its
+// devices' sockets elsewhere: it belongs to another installation on this machine.
+func (d *Device) findLaunch(ctx context.Context, procs []host.Process) (host.ProcessID, bool) {
+	var ours []host.Process
+	for _, p := range procs {
+		if p.Exe == "cvd" && p.UID == d.o.Paths.UID && d.sharesTmp(ctx, p.ProcessID) {
+			ours = append(ours, p)
+		}
+	}
+	return cvd.FindLaunch(ours, d.record().Group)
+}
+
+func (d *Device) sharesTmp(ctx context.Context, id host.ProcessID) bool {
+	env, err := d.o.Host.Environ(ctx, id)
+	if err != nil {
+		return true // a launch that cannot be asked is taken for ours, rather than doubled
+	}
+	tmp := "/tmp"
+	for _, kv := range env {
+		if dir, set := strings.CutPrefix(kv, "TMPDIR="); set && dir != "" {
+			tmp = dir
+		}
+	}
+	return path.Clean(tmp) == path.Clean(cmp.Or(d.o.Paths.Tmp, "/tmp"))
 }

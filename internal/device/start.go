@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 
@@ -50,10 +51,17 @@ func (d *Device) startWithDisk(
 	if err := d.clearLeftovers(ctx, rec); err != nil {
 		return err
 	}
-	if err := cvd.KeepOverlay(ctx, d.o.Host, rec.Paths.InstanceDir); err != nil {
-		return fault.Op("keep the guest's files over the start", err)
+	err := d.bootKeeping(ctx, rec, release, report)
+	var said *cvd.LaunchError
+	if errors.As(err, &said) && said.Class == cvd.AlreadyStarted {
+		// The device died and cvd still calls it running: it has to be told.
+		d.log.Info("cvd takes the dead device for running: stopping it first")
+		if err := d.halt(ctx); err != nil {
+			return fault.Op("stop the group of a dead device", err)
+		}
+		err = d.bootKeeping(ctx, rec, release, report)
 	}
-	if err := d.boot(ctx, "start", cvd.StartArgsFrom(rec.Group, rec.Flags), release, report); err != nil {
+	if err != nil {
 		return err
 	}
 	after, err := cvd.MarkOverlay(ctx, d.o.Host, rec.Paths.InstanceDir)
@@ -65,6 +73,14 @@ func (d *Device) startWithDisk(
 		return fault.Internalf("the device has booted, but its files were lost at this start: %s; the device is empty", why)
 	}
 	return nil
+}
+
+// bootKeeping starts the group so that assembly keeps the guest's files.
+func (d *Device) bootKeeping(ctx context.Context, rec ledger.Record, release func(), report func(sandbox.Phase)) error {
+	if err := cvd.KeepOverlay(ctx, d.o.Host, rec.Paths.InstanceDir); err != nil {
+		return fault.Op("keep the guest's files over the start", err)
+	}
+	return d.boot(ctx, "start", cvd.StartArgsFrom(rec.Group, rec.Flags), release, report)
 }
 
 // assembleLines is how much of assemble_cvd's log is read for a sign that it wiped the disk.
@@ -114,19 +130,33 @@ func (d *Device) locate(ctx context.Context) error {
 			return err
 		}
 	}
-	rec = d.record()
-	if rec.Flags != nil {
+	if rec = d.record(); rec.Flags != nil || rec.Paths.GroupHome == "" {
 		return nil
 	}
-	hostPath := rec.Paths.HostPath
-	if hostPath == "" {
-		hostPath = d.o.HostPath
+	hostPath, product, err := d.artifacts(ctx, rec)
+	if err != nil {
+		return fault.Op("find what the device was made from", err)
 	}
-	flags, err := d.o.CVD.LaunchFlags(ctx, d.launchSpec(rec.Instance, sandbox.Resources(rec.Resources).OrDefault(d.o.Defaults), hostPath, rec.Paths.ProductPath))
+	quotas := sandbox.Resources(rec.Resources).OrDefault(d.o.Defaults)
+	flags, err := d.o.CVD.LaunchFlags(ctx, d.launchSpec(rec.Instance, quotas, hostPath, product))
 	if err != nil {
 		return err
 	}
-	return d.save(ctx, func(r *ledger.Record) { r.Flags = flags })
+	return d.save(ctx, func(r *ledger.Record) {
+		r.Flags, r.Resources, r.Paths.HostPath, r.Paths.ProductPath = flags, ledger.Quotas(quotas), hostPath, product
+	})
+}
+
+// artifacts reads from the group's directory, where cvd keeps links to them, which host tools
+// and which images the device was made from.
+func (d *Device) artifacts(ctx context.Context, rec ledger.Record) (hostPath, product string, err error) {
+	dir := path.Join(path.Dir(rec.Paths.GroupHome), "artifacts")
+	hostPath, err = d.o.Host.EvalSymlinks(ctx, path.Join(dir, "host_tools"))
+	if err != nil {
+		return "", "", err
+	}
+	product, err = d.o.Host.EvalSymlinks(ctx, path.Join(dir, "0"))
+	return hostPath, product, err
 }
 
 func (d *Device) locateByFleet(ctx context.Context, rec ledger.Record) error {

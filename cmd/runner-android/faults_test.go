@@ -1,0 +1,196 @@
+package main_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Ensure a boot that fails says which phase, why and what to look at, and leaves nothing.
+func TestABootThatFailsIsCleanedUp(t *testing.T) {
+	for _, tc := range []struct {
+		name, fault string
+		status      int
+		says        string
+	}{
+		{"boot failed", "boot_failed", http.StatusBadGateway, "phase"},
+		{"cvd exits without a reason", "exit:255", http.StatusBadGateway, "phase 1 of 3"},
+		{"the disk is full", "disk_full", http.StatusServiceUnavailable, "space"},
+		{"no tap", "no_tap", http.StatusBadGateway, "tap"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			h := startHost(t)
+			r := startRunner(h)
+			h.inject(tc.fault, "create", 0)
+			got, err := r.do("POST", "/sandboxes", createBody("dev1"))
+			if err != nil || got.status < 400 || !strings.Contains(string(got.body), tc.says) {
+				t.Fatalf("%d %s, %v; want a failure that says %q", got.status, got.body, err, tc.says)
+			}
+			t.Logf("%d %s", got.status, got.body)
+			if info := r.info("dev1"); info.State != "error" || info.InstanceNum != 0 || info.Reason == "" {
+				t.Errorf("after the failed create: %+v", info)
+			}
+			h.heal()
+			r.create("dev1") // asked again, it works
+			r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
+			h.wantClean()
+		})
+	}
+}
+
+// Ensure a transient failure costs one silent retry.
+func TestATransientFailureIsRetriedOnce(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	h.inject("stale_socket", "create", 1)
+	r.create("dev1")
+	if n := len(h.processes("crosvm")); n != 1 {
+		t.Errorf("%d VMs", n)
+	}
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
+	h.wantClean()
+}
+
+// Ensure cvd's word is not trusted over what is true.
+func TestCvdThatLies(t *testing.T) {
+	t.Run("create exits 1 and the device is up", func(t *testing.T) {
+		t.Parallel()
+		h := startHost(t)
+		r := startRunner(h)
+		h.inject("lie:failed", "create", 1)
+		r.create("dev1")
+		r.exec("dev1", "true")
+	})
+	t.Run("stop exits 0 and nothing is done", func(t *testing.T) {
+		t.Parallel()
+		h := startHost(t)
+		r := startRunner(h)
+		r.create("dev1")
+		h.inject("lie:done", "stop", 1)
+		r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
+		if vms := h.processes("crosvm"); len(vms) != 0 {
+			t.Errorf("it still runs: %v", vms)
+		}
+		r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
+		h.wantClean()
+	})
+	t.Run("rm exits 0 and nothing is done", func(t *testing.T) {
+		t.Parallel()
+		h := startHost(t)
+		r := startRunner(h)
+		r.create("dev1")
+		h.inject("lie:done", "rm", 1)
+		r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
+		h.wantClean()
+	})
+	t.Run("fleet prints warnings, garbage, or half of it", func(t *testing.T) {
+		t.Parallel()
+		h := startHost(t)
+		r := startRunner(h)
+		for i, kind := range []string{"warnings", "truncated", "text", "empty"} {
+			id := fmt.Sprintf("dev%d", i)
+			r.create(id)
+			h.inject("fleet_garbage:"+kind, "fleet", 1)
+			got, err := r.do("POST", "/sandboxes/"+id+"/destroy", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.status != http.StatusOK && !strings.Contains(string(got.body), "left behind") {
+				t.Errorf("%s: %d %s", kind, got.status, got.body)
+			}
+			r.wantState(id, "destroyed") // tried again until it is true
+		}
+		h.wantClean()
+	})
+	t.Run("Cancelled is a label and no death", func(t *testing.T) {
+		t.Parallel()
+		h := startHost(t)
+		r := startRunner(h)
+		r.create("dev1")
+		r.exec("dev1", "echo kept > /data/local/tmp/f; sync")
+		h.inject("cancelled:alive", "", 0)
+		r.kill()
+		r = startRunner(h)
+		r.wantState("dev1", "started")
+		r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
+		h.heal()
+		r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}")
+		if got := r.exec("dev1", "cat /data/local/tmp/f"); got != "kept\n" {
+			t.Errorf("file holds %q", got)
+		}
+		r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
+		h.wantClean()
+	})
+}
+
+// Ensure a cvd that hangs costs its deadline and no more.
+func TestCvdThatHangs(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h, "CVD_BOOT_TIMEOUT=3s")
+	h.inject("hang", "create", 0)
+	began := time.Now()
+	got, err := r.do("POST", "/sandboxes", createBody("dev1"))
+	if err != nil || got.status < 500 || !strings.Contains(string(got.body), "phase 1 of 3") {
+		t.Fatalf("%d %s, %v", got.status, got.body, err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("gave up after %s", took)
+	}
+	h.heal()
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
+	h.wantClean()
+}
+
+// Ensure the wipe that upstream's assembly does on every second restart is found out when it
+// happens in spite of the cure.
+func TestLostFilesAreSaid(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	r.create("dev1")
+	r.exec("dev1", "echo kept > /data/local/tmp/f; sync")
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
+	h.inject("wipe_on_start", "start", 1)
+	got, err := r.do("POST", "/sandboxes/dev1/start", "{}")
+	if err != nil || got.status != http.StatusInternalServerError || !strings.Contains(string(got.body), "files were lost") {
+		t.Errorf("%d %s, %v; want the loss to be said", got.status, got.body, err)
+	}
+	if info := r.info("dev1"); info.State != "error" {
+		t.Errorf("state: %+v", info)
+	}
+}
+
+// Ensure what survives a destroy is said, and removed later.
+func TestWhatSurvivesIsRemovedLater(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h, "HEALTH_INTERVAL=10s")
+	r.create("dev1")
+	h.inject("exit:255:busy", "rm", 0)
+	got, err := r.do("POST", "/sandboxes/dev1/destroy", nil)
+	if err != nil || got.status < 500 || !strings.Contains(string(got.body), "left behind") {
+		t.Fatalf("%d %s, %v", got.status, got.body, err)
+	}
+	h.heal()
+	r.wantState("dev1", "destroyed")
+	h.wantClean()
+}
+
+// Ensure a leaked helper that keeps the port does not keep the next device from booting.
+func TestALeakedHelper(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	r.create("dev1")
+	h.inject("leak_helper", "", 1)
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
+	r.create("dev2")
+	r.exec("dev2", "true")
+	r.want(http.StatusOK, "POST", "/sandboxes/dev2/destroy", nil)
+	h.wantClean()
+}

@@ -1,0 +1,100 @@
+package adbd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/daytonaio/runner-android/internal/sim/guest"
+)
+
+// Device is what adbd runs on.
+type Device struct {
+	Guest *guest.Guest
+	// Faults may be changed while serving. Nil means none.
+	Faults *Faults
+	// Dial connects to a port of the guest's loopback for tcp:PORT. Nil means nothing listens there.
+	Dial func(ctx context.Context, port int) (io.ReadWriteCloser, error)
+}
+
+// Faults are misbehaviours. All may be switched at any time; the zero value behaves well.
+type Faults struct {
+	RefuseTCP   atomic.Bool // close connections as soon as they are made
+	Silent      atomic.Bool // accept connections and never say anything
+	RequireAuth atomic.Bool // ask for a key and accept none; switching it off accepts the last one
+	NeverExit   atomic.Bool // shells never report their exit
+	StallAcks   atomic.Bool // never confirm received data
+	// DropAfter cuts a connection once it has sent so many bytes since it was made. 0 is never.
+	DropAfter atomic.Int64
+}
+
+// maxConnections and maxStreams bound what hosts can hold open.
+const (
+	maxConnections = 64
+	maxStreams     = 1024
+)
+
+// Serve accepts connections until ctx is done or the listener fails, and returns when all of them
+// have ended. It closes the listener.
+func Serve(ctx context.Context, l net.Listener, d Device) error {
+	if d.Faults == nil {
+		d.Faults = &Faults{}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &server{device: d, conns: map[*conn]bool{}}
+	defer s.running.Wait()
+	defer cancel()
+	defer l.Close()
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			return err
+		}
+		if d.Faults.RefuseTCP.Load() || !s.add(ctx, nc) {
+			nc.Close()
+		}
+	}
+}
+
+// server is one run of Serve.
+type server struct {
+	device  Device
+	running sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[*conn]bool
+}
+
+func (s *server) add(ctx context.Context, nc net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.conns) >= maxConnections {
+		return false
+	}
+	c := newConn(ctx, s, nc)
+	s.conns[c] = true
+	s.running.Go(func() {
+		c.serve()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.conns, c)
+	})
+	return true
+}
+
+// restart drops every connection, as adbd does when it changes its user.
+func (s *server) restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.cancel()
+	}
+}

@@ -1,0 +1,172 @@
+package adbd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+)
+
+// errOverrun is a host that sends more before it was told to.
+var errOverrun = errors.New("a second WRTE before the OKAY for the first")
+
+// stream is one open service. Read and Write may each be used by one goroutine at a time, except
+// that writes exclude each other.
+type stream struct {
+	conn          *conn
+	local, remote uint32
+	max           int           // payload of one WRTE to the host
+	ready         chan struct{} // holds the permission to send one WRTE
+	closed        chan struct{} // no more traffic
+
+	once    sync.Once
+	arrived chan struct{} // wakes Read
+
+	mu     sync.Mutex
+	buf    []byte // the one payload that may be on its way, reused
+	unread []byte // what of it was not read yet
+	ended  bool   // the host closed; Read yields what is left, then EOF
+	gone   bool   // CLSE was sent or received
+}
+
+func newStream(c *conn, local, remote uint32, limit int) *stream {
+	s := &stream{conn: c, local: local, remote: remote, max: limit, ready: make(chan struct{}, 1),
+		closed: make(chan struct{}), arrived: make(chan struct{}, 1)}
+	s.ready <- struct{}{} // the OKAY for OPEN is the first permission
+	return s
+}
+
+// receive reads a payload of n bytes from the connection. The host may only send it when all of
+// the payload before was consumed, so that a stream never holds more than one.
+func (s *stream) receive(r io.Reader, n int) error {
+	s.mu.Lock()
+	if len(s.unread) > 0 {
+		s.mu.Unlock()
+		return errOverrun
+	}
+	if cap(s.buf) < n {
+		s.buf = make([]byte, n)
+	}
+	b := s.buf[:n]
+	s.mu.Unlock()
+	if _, err := io.ReadFull(r, b); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.unread = b
+	s.mu.Unlock()
+	s.wake()
+	return nil
+}
+
+func (s *stream) wake() {
+	select {
+	case s.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// Read reads what the host sent. The host is told to go on once a payload was consumed.
+func (s *stream) Read(p []byte) (int, error) {
+	for {
+		s.mu.Lock()
+		n := copy(p, s.unread)
+		s.unread = s.unread[n:]
+		consumed := n > 0 && len(s.unread) == 0
+		ended := s.ended
+		s.mu.Unlock()
+		if consumed {
+			s.acknowledge()
+		}
+		switch {
+		case n > 0 || len(p) == 0:
+			return n, nil
+		case ended:
+			return 0, io.EOF
+		}
+		select {
+		case <-s.arrived:
+		case <-s.closed:
+			s.mu.Lock()
+			s.ended = s.ended || s.gone
+			s.mu.Unlock()
+		}
+	}
+}
+
+func (s *stream) acknowledge() {
+	if s.conn.server.device.Faults.StallAcks.Load() {
+		return
+	}
+	s.mu.Lock()
+	gone := s.gone
+	s.mu.Unlock()
+	if !gone {
+		s.conn.send(cmdOKAY, s.local, s.remote, nil)
+	}
+}
+
+// acknowledged is the host's permission to send one more WRTE.
+func (s *stream) acknowledged() {
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Write sends p, as the host permits.
+func (s *stream) Write(p []byte) (int, error) { return s.WriteContext(context.Background(), p) }
+
+// WriteContext is Write, given up when ctx is done.
+func (s *stream) WriteContext(ctx context.Context, p []byte) (int, error) {
+	sent := 0
+	for len(p) > 0 {
+		n := min(len(p), s.max)
+		if err := s.packet(ctx, p[:n]); err != nil {
+			return sent, err
+		}
+		sent += n
+		p = p[n:]
+	}
+	return sent, nil
+}
+
+// packet sends p, at most max bytes, in one WRTE.
+func (s *stream) packet(ctx context.Context, p []byte) error {
+	select {
+	case <-s.closed:
+		return io.ErrClosedPipe
+	default:
+	}
+	select {
+	case <-s.ready:
+	case <-s.closed:
+		return io.ErrClosedPipe
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.conn.send(cmdWRTE, s.local, s.remote, p)
+}
+
+// hostClosed is a CLSE from the host, or the loss of the connection.
+func (s *stream) hostClosed() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.Close()
+}
+
+// Close ends the stream for both sides. What was written before arrives before it.
+func (s *stream) Close() error {
+	s.once.Do(func() {
+		s.mu.Lock()
+		s.gone = true
+		s.mu.Unlock()
+		s.conn.forget(s)
+		close(s.closed)
+		if s.conn.ctx.Err() == nil {
+			s.conn.send(cmdCLSE, s.local, s.remote, nil)
+		}
+	})
+	return nil
+}

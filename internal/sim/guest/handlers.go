@@ -1,0 +1,296 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/interp"
+
+	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
+	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
+)
+
+// self is the process a handler runs for: the shell, or the background job it is called from.
+func (sh *shell) self(hc interp.HandlerContext) *process {
+	pid, _ := strconv.Atoi(hc.Env.Get(varSelf).Str)
+	if pid == sh.p.pid {
+		return sh.p
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if job := sh.jobs[pid]; job != nil {
+		return job
+	}
+	return sh.p
+}
+
+func (sh *shell) view(p *process) *vfs.View {
+	v := sh.g.view(p)
+	sh.mu.Lock()
+	v.Umask = fs.FileMode(sh.umask)
+	sh.mu.Unlock()
+	return v
+}
+
+// child is the call of a command that the shell runs for a handler.
+func (sh *shell) child(hc interp.HandlerContext, p *process, args []string) *toybox.Call {
+	c := &toybox.Call{
+		Ctx: sh.ctx, Args: args, Dir: hc.Dir, Env: exported(hc.Env), View: sh.view(p),
+		Out: sh.output(hc.Stdout, p), Sys: &system{sh.g, p},
+	}
+	if f, ok := hc.Stdin.(*os.File); ok && f != nil {
+		c.In = f
+	}
+	if c.Err = c.Out; hc.Stderr != hc.Stdout {
+		c.Err = sh.output(hc.Stderr, p)
+	}
+	return c
+}
+
+// output bounds what the interpreter collects in memory; other outputs are as they are.
+func (sh *shell) output(w io.Writer, p *process) io.Writer {
+	switch w.(type) {
+	case *sessionOut, *os.File, *pipeEnd, *openFile, *memory, discard:
+		return w
+	}
+	if w == io.Discard {
+		return discard{}
+	}
+	return &memory{w: w, left: maxSubstitution, full: func() { p.deliver(toybox.SIGKILL) }}
+}
+
+func exported(env expand.Environ) []string {
+	values := map[string]string{}
+	env.Each(func(name string, v expand.Variable) bool {
+		delete(values, name)
+		if v.Exported && v.Kind == expand.String && v.IsSet() {
+			values[name] = v.Str
+		}
+		return true
+	})
+	list := make([]string, 0, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		list = append(list, name+"="+values[name])
+	}
+	return list
+}
+
+// errKilled stops the interpreter of a shell that was killed.
+var errKilled = errors.New("killed")
+
+func exitStatus(n int) error {
+	if n == 0 {
+		return nil
+	}
+	return interp.ExitStatus(n)
+}
+
+// onExec runs a command that is neither a function nor a builtin.
+func (sh *shell) onExec(ctx context.Context, args []string) error {
+	hc := interp.HandlerCtx(ctx)
+	self := sh.self(hc)
+	if args[0] != "" && args[0][0] == '\x01' {
+		if run := internals()[args[0]]; run != nil {
+			return run(sh, ctx, hc, self, args)
+		}
+	}
+	child, err := sh.g.enter(func() (*process, error) {
+		return sh.g.table.fork(self, self.cred, self.session, args, false)
+	})
+	if err != nil {
+		fmt.Fprintf(hc.Stderr, "sh: %v\n", err)
+		return exitStatus(1)
+	}
+	if self != sh.p || self != self.session.shell {
+		// The leader of a session can be killed alone; a job or a nested shell takes its command along.
+		self.mu.Lock()
+		self.child = child
+		self.mu.Unlock()
+	}
+	sh.g.start(child, sh.child(hc, child, args))
+	return sh.await(ctx, self, child)
+}
+
+// await waits for p on behalf of self.
+func (sh *shell) await(ctx context.Context, self, p *process) error {
+	select {
+	case <-p.exited:
+		return exitStatus(p.status)
+	case <-self.ctx.Done():
+	case <-ctx.Done():
+	}
+	select {
+	case <-p.exited:
+		return exitStatus(p.status)
+	default:
+	}
+	if self != sh.p && self.killedBy() != 0 {
+		return exitStatus(128 + self.killedBy())
+	}
+	return errKilled
+}
+
+// replace runs args in self's place, as exec does.
+func (sh *shell) replace(hc interp.HandlerContext, self *process, args []string) error {
+	call, done := sh.g.prepare(self, sh.child(hc, self, args))
+	defer done()
+	return exitStatus(sh.g.execute(self, call))
+}
+
+func (sh *shell) onStat(ctx context.Context, name string, follow bool) (fs.FileInfo, error) {
+	v := sh.view(sh.self(interp.HandlerCtx(ctx)))
+	look := v.Lstat
+	if follow {
+		look = v.Stat
+	}
+	info, err := look(name)
+	if err != nil {
+		return nil, err
+	}
+	return fileInfo{info}, nil
+}
+
+func (sh *shell) onAccess(ctx context.Context, path string, mode interp.AccessMode) error {
+	return sh.view(sh.self(interp.HandlerCtx(ctx))).Access(path, uint32(mode))
+}
+
+func (sh *shell) onReadDir(ctx context.Context, path string) ([]fs.DirEntry, error) {
+	list, err := sh.view(sh.self(interp.HandlerCtx(ctx))).ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]fs.DirEntry, len(list))
+	for i, info := range list {
+		entries[i] = fs.FileInfoToDirEntry(fileInfo{info})
+	}
+	return entries, nil
+}
+
+// fileInfo is a guest file in the standard library's terms.
+type fileInfo struct{ info vfs.Info }
+
+func (f fileInfo) Name() string       { return f.info.Name }
+func (f fileInfo) Size() int64        { return f.info.Size }
+func (f fileInfo) Mode() fs.FileMode  { return f.info.Mode }
+func (f fileInfo) ModTime() time.Time { return f.info.ModTime }
+func (f fileInfo) IsDir() bool        { return f.info.Mode.IsDir() }
+
+// Sys is what the interpreter's own tests read times and owners from.
+func (f fileInfo) Sys() any {
+	at := syscall.NsecToTimespec(f.info.ModTime.UnixNano())
+	return &syscall.Stat_t{Uid: uint32(f.info.UID), Gid: uint32(f.info.GID), Atim: at, Mtim: at, Ctim: at}
+}
+
+// openFile is a file that a redirection writes to.
+type openFile struct{ vfs.File }
+
+// onOpen opens files for redirections, $(<file) and the source builtin. Its errors are worded so
+// that the interpreter prints what Android's shell would.
+func (sh *shell) onOpen(ctx context.Context, path string, flag int, _ os.FileMode) (io.ReadWriteCloser, error) {
+	if text, ok := sh.takeSource(path); ok {
+		return &sourceText{text: text}, nil
+	}
+	hc := interp.HandlerCtx(ctx)
+	v := sh.view(sh.self(hc))
+	in, _ := hc.Stdin.(*os.File)
+	if in != nil {
+		v.Descriptor = descriptors(in, hc.Stdout, hc.Stderr)
+	} else {
+		v.Descriptor = descriptors(nil, hc.Stdout, hc.Stderr)
+	}
+	f, err := v.Open(vfs.Abs(hc.Dir, path), flag, 0o666)
+	if err == nil && flag&(os.O_WRONLY|os.O_RDWR) != 0 {
+		return &openFile{f}, nil
+	}
+	if err == nil {
+		var r *os.File
+		if r, err = sh.feed(f); err == nil {
+			return r, nil
+		}
+	}
+	op := "sh: can't open"
+	if flag&os.O_CREATE != 0 {
+		op = "sh: can't create"
+	}
+	return nil, &os.PathError{Op: op, Path: path, Err: errors.New(vfs.Reason(err))}
+}
+
+// pipeSize is what a host pipe takes without a reader.
+const pipeSize = 64 << 10
+
+// feed turns f into a descriptor to read from: the interpreter insists on one.
+func (sh *shell) feed(f vfs.File) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	buf := make([]byte, pipeSize/2)
+	n, err := io.ReadFull(f, buf)
+	if err != nil {
+		w.Write(buf[:n])
+		w.Close()
+		f.Close()
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return r, nil
+		}
+		r.Close()
+		return nil, err
+	}
+	stop := context.AfterFunc(sh.ctx, func() { w.SetWriteDeadline(time.Unix(1, 0)) })
+	sh.g.running.Add(1)
+	go func() {
+		defer sh.g.leave()
+		defer f.Close()
+		defer w.Close()
+		defer stop()
+		if _, err := w.Write(buf); err == nil {
+			io.Copy(w, struct{ io.Reader }{f})
+		}
+	}()
+	return r, nil
+}
+
+// sourceText is a text the shell has rewritten, handed to the source builtin.
+type sourceText struct {
+	text string
+}
+
+func (s *sourceText) Read(p []byte) (int, error) {
+	if s.text == "" {
+		return 0, io.EOF
+	}
+	n := copy(p, s.text)
+	s.text = s.text[n:]
+	return n, nil
+}
+
+func (s *sourceText) Write([]byte) (int, error) { return 0, syscall.EBADF }
+func (s *sourceText) Close() error              { return nil }
+
+// putSource keeps text for one open of the path it returns, which no file can have.
+func (sh *shell) putSource(text string) string {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	path := fmt.Sprintf("/\x00source%d", len(sh.sources))
+	sh.sources[path] = text
+	return path
+}
+
+func (sh *shell) takeSource(path string) (string, bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	text, ok := sh.sources[path]
+	delete(sh.sources, path)
+	return text, ok
+}

@@ -1,0 +1,263 @@
+package guest
+
+import (
+	"fmt"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// The interpreter answers some things from the process it lives in, and has no notion of a
+// process table. Before a statement runs it is rewritten in place:
+//
+//	$$ $PPID $! $0    variables that hold the guest's values
+//	~name             stays as it is, as in a shell without a user database
+//	X &               { fork; { self=$bg; enter; (X); leave; } </dev/null & }
+//	X | Y             { stage; (X); staged; } | (Y)
+//	f() X             f() { local depth=$((depth+1)); call; X; }
+//
+// The words on the right are internal commands (see internal.go); \x01 keeps them out of the
+// script's way.
+const (
+	varShell  = "_guest_shell"
+	varParent = "_guest_ppid"
+	varJob    = "_guest_job"
+	varSelf   = "_guest_self"
+	varArg0   = "_guest_arg0"
+	varDepth  = "_guest_depth"
+
+	cmdFork   = "\x01fork"
+	cmdEnter  = "\x01enter"
+	cmdLeave  = "\x01leave"
+	cmdStage  = "\x01stage"
+	cmdStaged = "\x01staged"
+	cmdCall   = "\x01call"
+	cmdTail   = "\x01tail"
+	cmdExec   = "\x01exec"
+)
+
+// maxNesting is how deep a statement may be nested.
+const maxNesting = 2000
+
+// rewriter rewrites statements; it remembers what it made itself.
+type rewriter struct {
+	own     map[*syntax.Stmt]bool
+	hdocs   map[*syntax.Word]bool
+	depth   int
+	changed bool
+	err     error
+}
+
+// rewrite makes st safe to run. changed tells whether it did anything.
+func rewrite(stmts ...*syntax.Stmt) (changed bool, err error) {
+	rw := &rewriter{own: map[*syntax.Stmt]bool{}, hdocs: map[*syntax.Word]bool{}}
+	for _, st := range stmts {
+		syntax.Walk(st, rw.visit)
+	}
+	return rw.changed, rw.err
+}
+
+func (rw *rewriter) refuse(what string) {
+	if rw.err == nil {
+		rw.err = fmt.Errorf("%s: not supported by the simulated shell", what)
+	}
+}
+
+func (rw *rewriter) visit(node syntax.Node) bool {
+	if node == nil {
+		rw.depth--
+		return true
+	}
+	if rw.depth++; rw.depth > maxNesting {
+		rw.refuse("statements nested this deep")
+	}
+	if rw.err != nil {
+		rw.depth--
+		return false
+	}
+	switch n := node.(type) {
+	case *syntax.Stmt:
+		rw.stmt(n)
+	case *syntax.BinaryCmd:
+		if n.Op == syntax.Pipe || n.Op == syntax.PipeAll {
+			rw.pipeline(n)
+		}
+	case *syntax.FuncDecl:
+		rw.function(n)
+	case *syntax.Redirect:
+		if n.Hdoc != nil {
+			rw.hdocs[n.Hdoc] = true
+		}
+	case *syntax.Word:
+		if !rw.hdocs[n] {
+			rw.tilde(n)
+		}
+	case *syntax.ParamExp:
+		rw.param(n)
+	case *syntax.DeclClause:
+		rw.declaration(n)
+	case *syntax.Assign:
+		rw.escapes(n.Value)
+		rw.arithmetic(n)
+	case *syntax.ArithmExp, *syntax.ArithmCmd, *syntax.LetClause, *syntax.CStyleLoop:
+		rw.arithmetic(n)
+	case *syntax.UnaryTest:
+		if n.Op == syntax.TsUsrOwn || n.Op == syntax.TsGrpOwn {
+			rw.refuse("[[ -O ]] and [[ -G ]]")
+		}
+	case *syntax.ProcSubst:
+		rw.refuse("process substitution")
+	case *syntax.CoprocClause:
+		rw.refuse("coprocesses")
+	}
+	return true
+}
+
+func (rw *rewriter) stmt(st *syntax.Stmt) {
+	switch {
+	case st.Coprocess, st.Disown:
+		rw.refuse("coprocesses")
+		return
+	case !st.Background || rw.own[st]:
+		return
+	}
+	rw.changed = true
+	inner := *st
+	inner.Background, inner.Redirs, inner.Comments = false, nil, nil
+	null := &syntax.Redirect{Op: syntax.RdrIn, Word: literal("/dev/null")}
+	job := &syntax.Stmt{
+		Background: true,
+		Redirs:     append([]*syntax.Redirect{null}, st.Redirs...),
+		Cmd: &syntax.Block{Stmts: []*syntax.Stmt{
+			assign(varSelf, varJob), call(cmdEnter),
+			{Cmd: &syntax.Subshell{Stmts: []*syntax.Stmt{&inner}}}, call(cmdLeave),
+		}},
+	}
+	rw.own[job] = true
+	*st = syntax.Stmt{Position: st.Position, Cmd: &syntax.Block{Stmts: []*syntax.Stmt{call(cmdFork), job}}}
+}
+
+func (rw *rewriter) pipeline(b *syntax.BinaryCmd) {
+	rw.changed = true
+	b.X = &syntax.Stmt{Position: b.X.Position, Cmd: &syntax.Block{Stmts: []*syntax.Stmt{
+		call(cmdStage), {Cmd: &syntax.Subshell{Stmts: []*syntax.Stmt{b.X}}}, call(cmdStaged),
+	}}}
+	b.Y = &syntax.Stmt{Position: b.Y.Position, Cmd: &syntax.Subshell{Stmts: []*syntax.Stmt{b.Y}}}
+}
+
+func (rw *rewriter) function(f *syntax.FuncDecl) {
+	rw.changed = true
+	plusOne := &syntax.BinaryArithm{Op: syntax.Add, X: literal(varDepth), Y: literal("1")}
+	deeper := &syntax.DeclClause{Variant: &syntax.Lit{Value: "local"}, Args: []*syntax.Assign{{
+		Name:  &syntax.Lit{Value: varDepth},
+		Value: &syntax.Word{Parts: []syntax.WordPart{&syntax.ArithmExp{X: plusOne}}},
+	}}}
+	f.Body = &syntax.Stmt{Cmd: &syntax.Block{Stmts: []*syntax.Stmt{{Cmd: deeper}, call(cmdCall), f.Body}}}
+}
+
+func (rw *rewriter) tilde(w *syntax.Word) {
+	if len(w.Parts) == 0 {
+		return
+	}
+	lit, ok := w.Parts[0].(*syntax.Lit)
+	if !ok {
+		return
+	}
+	// ~ and ~/… are $HOME; every other ~ that starts a word, also one that a brace expansion makes,
+	// would be looked up in the host's user database.
+	for i := 0; i < len(lit.Value); i++ {
+		start := i == 0 || strings.IndexByte("{,", lit.Value[i-1]) >= 0
+		if start && lit.Value[i] == '~' && i+1 < len(lit.Value) && strings.IndexByte("/,}", lit.Value[i+1]) < 0 {
+			lit.Value = lit.Value[:i] + `\` + lit.Value[i:]
+			rw.changed = true
+			i++
+		}
+	}
+}
+
+func (rw *rewriter) param(pe *syntax.ParamExp) {
+	if pe.Excl {
+		rw.refuse("${!name}")
+		return
+	}
+	if pe.Param == nil {
+		return
+	}
+	if name, special := specials()[pe.Param.Value]; special {
+		rw.changed = true
+		pe.Param = &syntax.Lit{Value: name}
+		pe.Short = false
+	}
+}
+
+func specials() map[string]string {
+	return map[string]string{"$": varShell, "!": varJob, "0": varArg0, "PPID": varParent, "BASHPID": varSelf}
+}
+
+func (rw *rewriter) declaration(d *syntax.DeclClause) {
+	if d.Variant.Value == "nameref" {
+		rw.refuse("nameref")
+	}
+	if d.Variant.Value == "typeset" {
+		rw.changed = true
+		d.Variant = &syntax.Lit{Value: "declare"} // the interpreter makes only this one local in functions
+	}
+	for _, as := range d.Args {
+		if as.Name == nil && as.Value != nil && strings.HasPrefix(as.Value.Lit(), "-") && strings.Contains(as.Value.Lit(), "n") {
+			rw.refuse("typeset -n")
+		}
+	}
+}
+
+// arithmetic renames PPID where it is read as a number.
+func (rw *rewriter) arithmetic(n syntax.Node) {
+	if as, ok := n.(*syntax.Assign); ok {
+		if as.Index == nil {
+			return
+		}
+		n = as.Index
+	}
+	syntax.Walk(n, func(inner syntax.Node) bool {
+		switch x := inner.(type) {
+		case *syntax.CmdSubst:
+			return false
+		case *syntax.Lit:
+			if x.Value == "PPID" {
+				x.Value, rw.changed = varParent, true
+			}
+		}
+		return true
+	})
+}
+
+func literal(text string) *syntax.Word {
+	return &syntax.Word{Parts: []syntax.WordPart{&syntax.Lit{Value: text}}}
+}
+
+func call(name string) *syntax.Stmt {
+	return &syntax.Stmt{Cmd: &syntax.CallExpr{Args: []*syntax.Word{literal(name)}}}
+}
+
+func assign(name, from string) *syntax.Stmt {
+	value := &syntax.Word{Parts: []syntax.WordPart{&syntax.ParamExp{Param: &syntax.Lit{Value: from}}}}
+	return &syntax.Stmt{Cmd: &syntax.CallExpr{Assigns: []*syntax.Assign{{Name: &syntax.Lit{Value: name}, Value: value}}}}
+}
+
+// source rewrites a whole text that the interpreter itself will parse, as eval's.
+func source(text string) (string, error) {
+	file, err := newParser().Parse(strings.NewReader(text), "")
+	if err != nil {
+		return "", err
+	}
+	changed, err := rewrite(file.Stmts...)
+	if err != nil || !changed {
+		return text, err
+	}
+	var b strings.Builder
+	if err := syntax.NewPrinter().Print(&b, file); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+func newParser() *syntax.Parser { return syntax.NewParser(syntax.Variant(syntax.LangMirBSDKorn)) }

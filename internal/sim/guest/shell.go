@@ -1,0 +1,415 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/interp"
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
+	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
+)
+
+// shell is one run of sh. Its handlers run on the interpreter's goroutines, of which background
+// jobs and pipelines have several.
+type shell struct {
+	g      *Guest
+	p      *process
+	call   *toybox.Call
+	ctx    context.Context // done when the shell was killed, or it and its jobs have ended
+	runner *interp.Runner
+	status int
+	stages atomic.Int32
+
+	mu        sync.Mutex
+	users     int // the shell and its running jobs
+	jobs      map[int]*process
+	functions map[string]bool
+	sources   map[string]string
+	umask     uint32
+	exitTrap  bool
+	cancel    context.CancelFunc
+}
+
+// invocation is a parsed sh command line.
+type invocation struct {
+	command   string
+	isCommand bool
+	file      string
+	name      string
+	flags     []string
+	params    []string
+}
+
+// parseInvocation reads sh [-eux…] [-c COMMAND [NAME [ARG…]] | FILE [ARG…] | -s [ARG…]].
+func parseInvocation(args []string) (invocation, error) {
+	v := invocation{name: args[0]}
+	args = args[1:]
+	stdin := false
+	for len(args) > 0 && len(args[0]) > 0 && strings.IndexByte("-+", args[0][0]) >= 0 {
+		arg := args[0]
+		args = args[1:]
+		if arg == "-" || arg == "--" {
+			break
+		}
+		for _, letter := range arg[1:] {
+			switch letter {
+			case 'c':
+				v.isCommand = true
+			case 's':
+				stdin = true
+			case 'l', 'i', 'r':
+			case 'o':
+				if len(args) > 0 {
+					v.flags = append(v.flags, arg[:1]+"o", args[0])
+					args = args[1:]
+				}
+			case 'a', 'e', 'f', 'n', 'u', 'x':
+				v.flags = append(v.flags, arg[:1]+string(letter))
+			default:
+				return v, fmt.Errorf("%c%c: unknown option", arg[0], letter)
+			}
+		}
+	}
+	switch {
+	case v.isCommand && len(args) == 0:
+		return v, errors.New("-c: requires an argument")
+	case v.isCommand:
+		v.command, args = args[0], args[1:]
+		if len(args) > 0 {
+			v.name, args = args[0], args[1:]
+		}
+	case !stdin && len(args) > 0:
+		v.file, v.name, args = args[0], args[0], args[1:]
+	}
+	v.params = args
+	return v, nil
+}
+
+// runShell is the sh command as process p.
+func (g *Guest) runShell(p *process, c *toybox.Call, tty bool) int {
+	v, err := parseInvocation(c.Args)
+	if err != nil {
+		fmt.Fprintf(c.Err, "sh: %v\n", err)
+		return 1
+	}
+	sh := &shell{g: g, p: p, call: c, users: 1, jobs: map[int]*process{}, functions: map[string]bool{},
+		sources: map[string]string{}, umask: uint32(c.View.Umask)}
+	sh.ctx, sh.cancel = untilKilled(g.table.ctx, p)
+	defer sh.close()
+	if err := sh.build(v); err != nil {
+		fmt.Fprintf(c.Err, "sh: %v\n", err)
+		return 1
+	}
+	switch {
+	case v.isCommand:
+		sh.command(v.command)
+	case v.file != "":
+		return sh.file(v.file)
+	default:
+		sh.script(&scriptReader{ctx: sh.ctx, file: stdinFile(c.In)}, tty && v.file == "")
+	}
+	return sh.status
+}
+
+// close ends the shell's own use of what it shares with its jobs.
+func (sh *shell) close() {
+	if sh.p.killedBy() != 0 {
+		sh.mu.Lock()
+		jobs := sh.jobs
+		sh.jobs = map[int]*process{}
+		sh.mu.Unlock()
+		for _, job := range jobs {
+			job.deliver(sh.p.killedBy())
+			sh.endJob(job, 1)
+		}
+		sh.cancel()
+	}
+	sh.unuse()
+}
+
+func (sh *shell) unuse() {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.users--; sh.users == 0 {
+		sh.cancel()
+	}
+}
+
+func stdinFile(in io.Reader) *os.File {
+	switch in := in.(type) {
+	case *os.File:
+		return in
+	case *pipeEnd:
+		return in.file
+	}
+	return nil
+}
+
+// build makes the interpreter. Its options are set so that it never looks at the host: the
+// working directory directly (interp.Dir would stat it), every variable it has a default for,
+// and a directory for named pipes that cannot exist.
+func (sh *shell) build(v invocation) error {
+	c := sh.call
+	env := sh.environ(v)
+	var in io.Reader
+	if f := stdinFile(c.In); f != nil {
+		in = f
+	}
+	out := func(w io.Writer) io.Writer {
+		if o, ok := w.(*sessionOut); ok {
+			return &sessionOut{ctx: sh.ctx, w: o.w, pipe: o.pipe}
+		}
+		return w
+	}
+	outW, errW := out(c.Out), out(c.Err)
+	if c.Out == c.Err {
+		errW = outW
+	}
+	runner, err := interp.New(
+		func(r *interp.Runner) error { r.Dir = c.Dir; return nil },
+		interp.Env(env),
+		interp.StdIO(in, outW, errW),
+		interp.CallHandler(sh.onCall),
+		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return sh.onExec }),
+		interp.OpenHandler(sh.onOpen),
+		interp.StatHandler(sh.onStat),
+		interp.AccessHandler(sh.onAccess),
+		interp.ReadDirHandler2(sh.onReadDir),
+	)
+	if err != nil {
+		return err
+	}
+	runner.Reset()
+	env.ready = true
+	if err := interp.Params(append(v.flags, append([]string{"--"}, v.params...)...)...)(runner); err != nil {
+		return err
+	}
+	sh.runner = runner
+	return nil
+}
+
+// environ is a shell's initial variables. While the interpreter is being built it hands out a
+// TMPDIR that no host can have, because the interpreter makes named pipes there.
+type environ struct {
+	values map[string]expand.Variable
+	ready  bool
+}
+
+const noDirectory = "/\x00"
+
+func (e *environ) Get(name string) expand.Variable {
+	if !e.ready && name == "TMPDIR" {
+		return expand.Variable{Set: true, Kind: expand.String, Str: noDirectory}
+	}
+	return e.values[name]
+}
+
+func (e *environ) Each(yield func(string, expand.Variable) bool) {
+	for name, value := range e.values {
+		if !yield(name, value) {
+			return
+		}
+	}
+}
+
+func (sh *shell) environ(v invocation) *environ {
+	e := &environ{values: make(map[string]expand.Variable, 32)}
+	set := func(name, value string, exported bool) {
+		e.values[name] = expand.Variable{Set: true, Kind: expand.String, Str: value, Exported: exported}
+	}
+	id, group := fmt.Sprint(sh.p.cred.UID), fmt.Sprint(sh.p.cred.GID)
+	for name, value := range map[string]string{
+		"HOME": "/", "PATH": defaultPath, "UID": id, "EUID": id, "GID": group, "USER_ID": id, "PS1": "$ ", "PS4": "+ ",
+	} {
+		set(name, value, false)
+	}
+	for _, kv := range sh.call.Env {
+		if name, value, ok := strings.Cut(kv, "="); ok && syntax.ValidName(name) {
+			set(name, value, true)
+		}
+	}
+	for name, value := range map[string]string{
+		varShell: fmt.Sprint(sh.p.pid), varParent: fmt.Sprint(sh.p.ppid), varSelf: fmt.Sprint(sh.p.pid),
+		varArg0: v.name, varDepth: "0",
+	} {
+		set(name, value, false)
+	}
+	return e
+}
+
+// command runs the text of sh -c. Its last simple command takes the shell's place, as mksh has it:
+// a signal to the shell's pid then reaches that command.
+func (sh *shell) command(text string) {
+	file, err := newParser().Parse(strings.NewReader(text), "")
+	if err != nil {
+		// What stands before the mistake runs, line by line.
+		sh.run(strings.NewReader(text+"\n"), nil)
+		return
+	}
+	hasFunctions := false
+	syntax.Walk(file, func(n syntax.Node) bool {
+		_, is := n.(*syntax.FuncDecl)
+		hasFunctions = hasFunctions || is
+		return !hasFunctions
+	})
+	for i, st := range file.Stmts {
+		call, simple := st.Cmd.(*syntax.CallExpr)
+		last := i == len(file.Stmts)-1 && simple && len(call.Args) > 0 && !st.Background && !st.Negated && !hasFunctions
+		if last && !sh.exitTrap {
+			call.Args = slices.Insert(call.Args, 0, literal(cmdTail))
+		}
+		if sh.stop(st) {
+			return
+		}
+	}
+	sh.end()
+}
+
+func (sh *shell) file(path string) int {
+	f, err := sh.call.View.Open(vfs.Abs(sh.call.Dir, path), os.O_RDONLY, 0)
+	if err != nil {
+		fmt.Fprintf(sh.call.Err, "sh: %s: %s\n", path, vfs.Reason(err))
+		return 127
+	}
+	defer f.Close()
+	sh.run(io.MultiReader(f, strings.NewReader("\n")), nil)
+	return sh.status
+}
+
+// script runs commands from a descriptor.
+func (sh *shell) script(r *scriptReader, tty bool) {
+	if !tty {
+		sh.run(r, nil)
+		return
+	}
+	sh.p.mu.Lock()
+	sh.p.interrupt = func() {}
+	sh.p.mu.Unlock()
+	continued := false
+	r.prompt = func() {
+		mark := map[bool]string{true: "#", false: "$"}[sh.p.cred.UID == 0]
+		text := sh.g.props.get("ro.product.device") + ":" + sh.runner.Dir + " " + mark + " "
+		if continued {
+			text = "> "
+		}
+		io.WriteString(sh.call.Out, text)
+	}
+	sh.run(r, func(more bool) { continued = more })
+}
+
+// run parses and runs text as it comes. more is told whether a statement goes on.
+func (sh *shell) run(text io.Reader, more func(bool)) {
+	parser := newParser()
+	stopped := false
+	src := readerFunc(func(p []byte) (int, error) {
+		if stopped {
+			return 0, io.EOF
+		}
+		return text.Read(p)
+	})
+	for stmts, err := range parser.InteractiveSeq(src) {
+		// The loop is never left early: the parser could not bear it in the middle of a line.
+		switch {
+		case stopped:
+		case err != nil:
+			fmt.Fprintf(sh.call.Err, "sh: syntax error: %v\n", err)
+			sh.status = 1
+			stopped = more == nil
+		case parser.Incomplete():
+			if more != nil {
+				more(true)
+			}
+		default:
+			if more != nil {
+				more(false)
+			}
+			stopped = sh.stop(stmts...)
+		}
+	}
+	if !stopped {
+		sh.end()
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// stop runs statements and reports whether the shell must end.
+func (sh *shell) stop(stmts ...*syntax.Stmt) bool {
+	for _, st := range stmts {
+		if _, err := rewrite(st); err != nil {
+			fmt.Fprintf(sh.call.Err, "sh: %v\n", err)
+			sh.status = 1
+			return true
+		}
+		sh.noteFunctions(st)
+		ctx, cancel := sh.interruptible()
+		err := sh.runner.Run(ctx, st)
+		interrupted := ctx.Err() != nil && sh.ctx.Err() == nil
+		cancel()
+		var exit interp.ExitStatus
+		switch {
+		case err == nil:
+			sh.status = 0
+		case interrupted:
+			sh.status = 128 + toybox.SIGINT
+			return false
+		case errors.As(err, &exit):
+			sh.status = int(exit)
+		default:
+			sh.status = 1
+		}
+		if sh.runner.Exited() || sh.ctx.Err() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// interruptible lets ctrl-C end what an interactive shell runs, but not the shell.
+func (sh *shell) interruptible() (context.Context, context.CancelFunc) {
+	sh.p.mu.Lock()
+	defer sh.p.mu.Unlock()
+	if sh.p.interrupt == nil {
+		return sh.ctx, func() {}
+	}
+	ctx, cancel := context.WithCancel(sh.ctx)
+	sh.p.interrupt = cancel
+	return ctx, cancel
+}
+
+// end runs the trap on EXIT after a script's last statement.
+func (sh *shell) end() {
+	sh.mu.Lock()
+	trap := sh.exitTrap
+	sh.mu.Unlock()
+	if !trap || sh.ctx.Err() != nil {
+		return
+	}
+	var exit interp.ExitStatus
+	if err := sh.runner.Run(sh.ctx, &syntax.File{}); errors.As(err, &exit) {
+		sh.status = int(exit)
+	}
+}
+
+func (sh *shell) noteFunctions(node syntax.Node) {
+	syntax.Walk(node, func(n syntax.Node) bool {
+		if f, ok := n.(*syntax.FuncDecl); ok && f.Name != nil {
+			sh.mu.Lock()
+			sh.functions[f.Name.Value] = true
+			sh.mu.Unlock()
+		}
+		return true
+	})
+}

@@ -1,0 +1,586 @@
+package toybox
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
+)
+
+func fileApplets() map[string]Applet {
+	return map[string]Applet{
+		"cat": cat, "mkdir": mkdir, "rm": rm, "rmdir": rmdir, "mv": mv, "cp": cp, "touch": touch,
+		"ln": ln, "readlink": readlink, "realpath": realpath, "chmod": chmod, "chown": chown,
+		"chgrp": chgrp, "truncate": truncate, "mktemp": mktemp, "cmp": compare,
+	}
+}
+
+func cat(c *Call) int {
+	o, ok := c.parse("u")
+	if !ok {
+		return 1
+	}
+	return c.inputs(o.args, func(_ string, r io.Reader) error {
+		_, err := c.copy(c.Out, r)
+		return err
+	})
+}
+
+func mkdir(c *Call) int {
+	o, ok := c.parse("pvm:", "parents", "p", "mode", "m")
+	if !ok {
+		return 1
+	}
+	if len(o.args) == 0 {
+		return c.fail("Needs 1 argument (see \"mkdir --help\")")
+	}
+	status := 0
+	for _, arg := range o.args {
+		err := c.makeDir(c.abs(arg), o.flags['p'])
+		if err == nil && o.flags['m'] {
+			mode, bad := parseMode(o.value['m'], 0o777, true)
+			if bad != nil {
+				return c.fail("bad mode '%s'", o.value['m'])
+			}
+			err = c.View.Chmod(c.abs(arg), mode)
+		}
+		if err != nil {
+			status = c.fail("'%s': %s", arg, vfs.Reason(err))
+		}
+	}
+	return status
+}
+
+// makeDir makes directory p, and what leads to it if parents is set.
+func (c *Call) makeDir(p string, parents bool) error {
+	err := c.View.Mkdir(p, 0o777)
+	if !parents || err == nil {
+		return err
+	}
+	switch vfs.Errno(err) {
+	case syscall.EEXIST:
+		if info, serr := c.View.Stat(p); serr == nil && info.Mode.IsDir() {
+			return nil
+		}
+	case syscall.ENOENT:
+		if up := path.Dir(strings.TrimRight(p, "/")); up != p {
+			if err := c.makeDir(up, true); err != nil {
+				return err
+			}
+			return c.View.Mkdir(p, 0o777)
+		}
+	}
+	return err
+}
+
+func rm(c *Call) int {
+	o, ok := c.parse("fiRrv")
+	if !ok {
+		return 1
+	}
+	if len(o.args) == 0 && !o.flags['f'] {
+		return c.fail("Needs 1 argument (see \"rm --help\")")
+	}
+	status := 0
+	for _, arg := range o.args {
+		base := path.Base(strings.TrimRight(arg, "/"))
+		if p := c.abs(arg); base == "." || base == ".." || path.Clean(p) == "/" {
+			status = c.fail("bad path '%s'", arg)
+			continue
+		}
+		err := c.remove(c.abs(arg), o.has("rR"))
+		if vfs.Errno(err) == syscall.ENOENT && o.flags['f'] {
+			continue
+		}
+		if err != nil {
+			status = c.failPath(arg, err)
+		}
+	}
+	return status
+}
+
+func (c *Call) remove(p string, tree bool) error {
+	info, err := c.View.Lstat(p)
+	if err != nil {
+		return err
+	}
+	if !info.Mode.IsDir() {
+		return c.View.Remove(p)
+	}
+	if !tree {
+		return syscall.EISDIR
+	}
+	list, err := c.View.ReadDir(p)
+	if err != nil {
+		return err
+	}
+	for _, entry := range list {
+		if err := c.Ctx.Err(); err != nil {
+			return err
+		}
+		if err := c.remove(p+"/"+entry.Name, true); err != nil {
+			return err
+		}
+	}
+	return c.View.Remove(p)
+}
+
+func rmdir(c *Call) int {
+	o, ok := c.parse("p")
+	if !ok {
+		return 1
+	}
+	status := 0
+	for _, arg := range o.args {
+		info, err := c.View.Lstat(c.abs(arg))
+		if err == nil && !info.Mode.IsDir() {
+			err = syscall.ENOTDIR
+		}
+		if err == nil {
+			err = c.View.Remove(c.abs(arg))
+		}
+		if err != nil {
+			status = c.fail("%s: %s", arg, vfs.Reason(err))
+		}
+	}
+	return status
+}
+
+// targets pairs every source with the name it gets, for cp, mv and ln.
+func (c *Call) targets(args []string, noDir bool, each func(from, to string) error) int {
+	if len(args) < 2 {
+		return c.fail("Needs 2 arguments (see \"%s --help\")", c.name())
+	}
+	dest := args[len(args)-1]
+	info, err := c.View.Stat(c.abs(dest))
+	into := err == nil && info.Mode.IsDir() && !noDir
+	if len(args) > 2 && !into {
+		return c.fail("'%s' not directory", dest)
+	}
+	status := 0
+	for _, from := range args[:len(args)-1] {
+		to := dest
+		if into {
+			to = strings.TrimSuffix(dest, "/") + "/" + path.Base(from)
+		}
+		if err := each(from, to); err != nil {
+			status = c.fail("bad '%s': %s", from, vfs.Reason(err))
+		}
+		if c.Ctx.Err() != nil {
+			return 1
+		}
+	}
+	return status
+}
+
+func mv(c *Call) int {
+	o, ok := c.parse("fnTvi")
+	if !ok {
+		return 1
+	}
+	return c.targets(o.args, o.flags['T'], func(from, to string) error {
+		if o.flags['n'] {
+			if _, err := c.View.Lstat(c.abs(to)); err == nil {
+				return nil
+			}
+		}
+		return c.View.Rename(c.abs(from), c.abs(to))
+	})
+}
+
+func cp(c *Call) int {
+	o, ok := c.parse("afnrRpPdTLv")
+	if !ok {
+		return 1
+	}
+	how := copyMode{tree: o.has("arR"), keep: o.has("ap"), links: o.has("adP") || o.has("rR") && !o.flags['L']}
+	return c.targets(o.args, o.flags['T'], func(from, to string) error {
+		if _, err := c.View.Lstat(c.abs(to)); err == nil && o.flags['n'] {
+			return nil
+		}
+		src, _ := c.View.RealPath(c.abs(from))
+		dst, _ := c.View.RealPath(c.abs(to))
+		if src != "" && (src == dst || strings.HasPrefix(path.Clean(c.abs(to))+"/", src+"/") && how.tree) {
+			return syscall.EINVAL
+		}
+		return c.copyTree(c.abs(from), c.abs(to), how)
+	})
+}
+
+type copyMode struct{ tree, keep, links bool }
+
+func (c *Call) copyTree(from, to string, how copyMode) error {
+	look := c.View.Stat
+	if how.links {
+		look = c.View.Lstat
+	}
+	info, err := look(from)
+	switch {
+	case err != nil:
+		return err
+	case info.Mode&fs.ModeSymlink != 0:
+		c.View.Remove(to)
+		return c.View.Symlink(info.Target, to)
+	case info.Mode.IsDir() && !how.tree:
+		return syscall.EISDIR
+	case info.Mode.IsDir():
+		err = c.copyDir(from, to, how)
+	default:
+		err = c.copyFile(from, to, info.Mode.Perm())
+	}
+	if err != nil || !how.keep {
+		return err
+	}
+	c.View.Chown(to, info.UID, info.GID)
+	c.View.Chmod(to, info.Mode)
+	return c.View.Chtimes(to, info.ModTime)
+}
+
+func (c *Call) copyDir(from, to string, how copyMode) error {
+	if err := c.makeDir(to, true); err != nil {
+		return err
+	}
+	list, err := c.View.ReadDir(from)
+	for _, entry := range list {
+		if err := c.Ctx.Err(); err != nil {
+			return err
+		}
+		if err := c.copyTree(from+"/"+entry.Name, to+"/"+entry.Name, how); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (c *Call) copyFile(from, to string, perm fs.FileMode) error {
+	in, err := c.View.Open(from, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := c.View.Open(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	if _, err := c.copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
+
+func touch(c *Call) int {
+	o, ok := c.parse("cad:mt:r:")
+	if !ok {
+		return 1
+	}
+	when := c.Sys.Now()
+	var err error
+	switch {
+	case o.flags['d']:
+		when, err = parseDate(o.value['d'])
+	case o.flags['t']:
+		when, err = time.Parse("200601021504.05", o.value['t'])
+		if err != nil {
+			when, err = time.Parse("200601021504", o.value['t'])
+		}
+	case o.flags['r']:
+		var info vfs.Info
+		info, err = c.View.Stat(c.abs(o.value['r']))
+		when = info.ModTime
+	}
+	if err != nil {
+		return c.fail("bad date")
+	}
+	status := 0
+	for _, arg := range o.args {
+		p := c.abs(arg)
+		err := c.View.Chtimes(p, when)
+		if vfs.Errno(err) == syscall.ENOENT && !o.flags['c'] {
+			var f vfs.File
+			if f, err = c.View.Open(p, os.O_WRONLY|os.O_CREATE, 0o666); err == nil {
+				f.Close()
+				err = c.View.Chtimes(p, when)
+			}
+		} else if o.flags['c'] && err != nil {
+			err = nil
+		}
+		if err != nil {
+			status = c.fail("'%s': %s", arg, vfs.Reason(err))
+		}
+	}
+	return status
+}
+
+func ln(c *Call) int {
+	o, ok := c.parse("fnsTv")
+	if !ok {
+		return 1
+	}
+	if !o.flags['s'] {
+		return c.fail("hard links: Operation not permitted")
+	}
+	if len(o.args) == 1 {
+		o.args = append(o.args, ".")
+	}
+	return c.targets(o.args, o.has("nT"), func(target, link string) error {
+		if o.flags['f'] {
+			c.View.Remove(c.abs(link))
+		}
+		return c.View.Symlink(target, c.abs(link))
+	})
+}
+
+func readlink(c *Call) int {
+	o, ok := c.parse("fenqz")
+	if !ok {
+		return 1
+	}
+	status := 0
+	for _, arg := range o.args {
+		look := c.View.Readlink
+		if o.has("fe") {
+			look = c.View.RealPath
+		}
+		target, err := look(c.abs(arg))
+		if err != nil && o.flags['f'] {
+			if dir, derr := c.View.RealPath(path.Dir(c.abs(arg))); derr == nil {
+				target, err = path.Join(dir, path.Base(arg)), nil
+			}
+		}
+		if err != nil {
+			status = 1
+			continue
+		}
+		c.printf("%s", target)
+		if !o.flags['n'] {
+			c.printf("\n")
+		}
+	}
+	return status
+}
+
+func realpath(c *Call) int {
+	o, ok := c.parse("emz")
+	if !ok {
+		return 1
+	}
+	status := 0
+	for _, arg := range o.args {
+		target, err := c.View.RealPath(c.abs(arg))
+		if err != nil {
+			status = c.failPath(arg, err)
+			continue
+		}
+		c.printf("%s\n", target)
+	}
+	return status
+}
+
+func chmod(c *Call) int {
+	// A mode may begin with a minus sign: it is not an option then.
+	args := c.Args[1:]
+	recursive := false
+	for len(args) > 0 && (args[0] == "-R" || args[0] == "--") {
+		recursive = recursive || args[0] == "-R"
+		args = args[1:]
+	}
+	if len(args) < 2 {
+		return c.fail("Needs 2 arguments (see \"chmod --help\")")
+	}
+	status := 0
+	for _, arg := range args[1:] {
+		err := c.each(c.abs(arg), recursive, func(p string, info vfs.Info) error {
+			mode, err := parseMode(args[0], info.Mode, info.Mode.IsDir())
+			if err != nil {
+				return err
+			}
+			return c.View.Chmod(p, mode)
+		})
+		if err != nil {
+			status = c.fail("chmod '%s' to %s: %s", arg, args[0], vfs.Reason(err))
+		}
+	}
+	return status
+}
+
+// each calls fn for p and, if tree is set, everything below it.
+func (c *Call) each(p string, tree bool, fn func(p string, info vfs.Info) error) error {
+	info, err := c.View.Stat(p)
+	if err != nil {
+		return err
+	}
+	if err := fn(p, info); err != nil || !tree || !info.Mode.IsDir() {
+		return err
+	}
+	list, err := c.View.ReadDir(p)
+	for _, entry := range list {
+		if err := c.Ctx.Err(); err != nil {
+			return err
+		}
+		if entry.Mode&fs.ModeSymlink != 0 {
+			continue
+		}
+		if err := c.each(p+"/"+entry.Name, true, fn); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func chown(c *Call) int { return c.changeOwner(false) }
+func chgrp(c *Call) int { return c.changeOwner(true) }
+
+func (c *Call) changeOwner(groupOnly bool) int {
+	o, ok := c.parse("Rhfv")
+	if !ok {
+		return 1
+	}
+	if len(o.args) < 2 {
+		return c.fail("Needs 2 arguments (see \"%s --help\")", c.name())
+	}
+	owner, group, both := strings.Cut(strings.Replace(o.args[0], ".", ":", 1), ":")
+	if groupOnly {
+		owner, group, both = "", o.args[0], true
+	}
+	uid, gid := -1, -1
+	var found bool
+	if owner != "" {
+		if uid, found = userID(owner); !found {
+			return c.fail("bad user '%s'", owner)
+		}
+	}
+	if both && group != "" {
+		if gid, found = userID(group); !found {
+			return c.fail("bad group '%s'", group)
+		}
+	}
+	status := 0
+	for _, arg := range o.args[1:] {
+		err := c.each(c.abs(arg), o.flags['R'], func(p string, _ vfs.Info) error { return c.View.Chown(p, uid, gid) })
+		if err != nil {
+			status = c.fail("'%s' to '%s': %s", arg, o.args[0], vfs.Reason(err))
+		}
+	}
+	return status
+}
+
+func truncate(c *Call) int {
+	o, ok := c.parse("cs:")
+	if !ok {
+		return 1
+	}
+	size, good := parseSize(o.value['s'])
+	if !good {
+		return c.fail("bad size '%s'", o.value['s'])
+	}
+	status := 0
+	for _, arg := range o.args {
+		f, err := c.View.Open(c.abs(arg), os.O_WRONLY|os.O_CREATE, 0o666)
+		if err == nil {
+			if file, ok := f.(vfs.Positioned); ok {
+				err = file.Truncate(size)
+			} else {
+				err = syscall.EINVAL
+			}
+			f.Close()
+		}
+		if err != nil {
+			status = c.failPath(arg, err)
+		}
+	}
+	return status
+}
+
+func mktemp(c *Call) int {
+	o, ok := c.parse("dqutp:")
+	if !ok {
+		return 1
+	}
+	template := "tmp.XXXXXXXXXX"
+	if len(o.args) > 0 {
+		template = o.args[0]
+	}
+	if !strings.Contains(template, "/") {
+		dir := o.value['p']
+		if dir == "" {
+			dir = c.getenv("TMPDIR")
+		}
+		if dir == "" {
+			dir = "/data/local/tmp"
+		}
+		template = dir + "/" + template
+	}
+	stem := strings.TrimRight(template, "X")
+	if len(template)-len(stem) < 2 {
+		return c.fail("Need more X's in '%s'", template)
+	}
+	for range 100 {
+		name := stem + strconv.FormatUint(randomUint()%1_000_000_007, 36) + "x"
+		var err error
+		if o.flags['d'] {
+			err = c.View.Mkdir(c.abs(name), 0o700)
+		} else {
+			var f vfs.File
+			if f, err = c.View.Open(c.abs(name), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
+				f.Close()
+			}
+		}
+		if err == nil {
+			c.printf("%s\n", name)
+			return 0
+		}
+		if vfs.Errno(err) != syscall.EEXIST {
+			return c.fail("Failed to create %s: %s", name, vfs.Reason(err))
+		}
+	}
+	return c.fail("no free name like %s", template)
+}
+
+func compare(c *Call) int {
+	o, ok := c.parse("s")
+	if !ok || len(o.args) != 2 {
+		return 2
+	}
+	var in [2]io.ReadCloser
+	for i, name := range o.args {
+		r, err := c.open(name)
+		if err != nil {
+			c.failPath(name, err)
+			return 2
+		}
+		defer r.Close()
+		in[i] = r
+	}
+	var a, b [64 << 10]byte
+	for at := int64(0); c.Ctx.Err() == nil; {
+		n, _ := io.ReadFull(in[0], a[:])
+		m, _ := io.ReadFull(in[1], b[:])
+		for i := range min(n, m) {
+			if a[i] != b[i] {
+				if !o.flags['s'] {
+					c.printf("%s %s differ: char %d\n", o.args[0], o.args[1], at+int64(i)+1)
+				}
+				return 1
+			}
+		}
+		switch {
+		case n != m:
+			if !o.flags['s'] {
+				fmt.Fprintf(c.Err, "cmp: EOF on %s\n", o.args[map[bool]int{true: 0, false: 1}[n < m]])
+			}
+			return 1
+		case n == 0:
+			return 0
+		}
+		at += int64(n)
+	}
+	return 2
+}

@@ -1,0 +1,96 @@
+package launcher
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Config is the part of cuttlefish_config.json that others read.
+type Config struct {
+	RootDir      string                    `json:"root_dir"`
+	AssemblyDir  string                    `json:"assembly_dir"`
+	InstancesUDS string                    `json:"instances_uds_dir"`
+	Instances    map[string]InstanceConfig `json:"instances"` // by number
+}
+
+// InstanceConfig is one instance in it.
+type InstanceConfig struct {
+	InstanceDir  string `json:"instance_dir"`
+	ADBHostPort  int    `json:"adb_host_port"`
+	DeviceID     string `json:"webrtc_device_id"`
+	GuestCID     int    `json:"vsock_guest_cid"`
+	CrosvmBinary string `json:"crosvm_binary"`
+	CPUs         int    `json:"cpus"`
+	MemoryMB     int    `json:"memory_mb"`
+	GPUMode      string `json:"gpu_mode"`
+	SerialNumber string `json:"serial_number"`
+}
+
+func (d device) config(flags map[string]string) Config {
+	cpus, _ := strconv.Atoi(flags["cpus"]) // what is no number becomes 0, as in gflags' absence
+	memory, _ := strconv.Atoi(flags["memory_mb"])
+	return Config{
+		RootDir:      filepath.Join(d.home, "cuttlefish"),
+		AssemblyDir:  d.assemblyDir(),
+		InstancesUDS: filepath.Dir(d.udsDir()),
+		Instances: map[string]InstanceConfig{strconv.Itoa(d.number): {
+			InstanceDir: d.instanceDir(), ADBHostPort: d.root.ADBPort(d.number), DeviceID: flags["webrtc_device_id"],
+			GuestCID: d.number + 2, CrosvmBinary: filepath.Join(d.bin, "crosvm"), CPUs: cpus, MemoryMB: memory,
+			GPUMode: flags["gpu_mode"], SerialNumber: fmt.Sprintf("CUTTLEFISHCVD%02d", d.number),
+		}},
+	}
+}
+
+// writeConfig writes the configuration for the group and the instance, and the links to it.
+func (d device) writeConfig(flags map[string]string) error {
+	data, err := json.MarshalIndent(d.config(flags), "", "\t")
+	if err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	name := "cuttlefish_config.json"
+	for _, dir := range []string{d.assemblyDir(), d.instanceDir()} {
+		if err := os.MkdirAll(dir, 0o775); err != nil {
+			return fmt.Errorf("write the configuration: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), append(data, '\n'), 0o644); err != nil {
+			return fmt.Errorf("write the configuration: %w", err)
+		}
+	}
+	return link(filepath.Join(d.assemblyDir(), name), filepath.Join(d.home, ".cuttlefish_config.json"))
+}
+
+// link makes path a link to target, whatever it was.
+func link(target, path string) error {
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("link %s: %w", path, err)
+	}
+	if err := os.Symlink(target, path); err != nil {
+		return fmt.Errorf("link %s: %w", path, err)
+	}
+	return nil
+}
+
+// readConfig reads the configuration that the environment points to.
+func readConfig() (Config, error) {
+	path := os.Getenv("CUTTLEFISH_CONFIG_FILE")
+	if path == "" {
+		path = filepath.Join(os.Getenv("HOME"), ".cuttlefish_config.json")
+	}
+	return ReadConfig(path)
+}
+
+// ReadConfig reads a cuttlefish_config.json.
+func ReadConfig(path string) (Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	var c Config
+	if err := json.Unmarshal(data, &c); err != nil {
+		return Config{}, fmt.Errorf("read the configuration %s: %w", path, err)
+	}
+	return c, nil
+}

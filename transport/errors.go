@@ -1,0 +1,134 @@
+package transport
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/obs"
+)
+
+// looks is how a kind of error looks in an answer.
+type looks struct {
+	status int
+	code   string
+	prefix string // of the message, so that people and Daytona's clients can tell kinds apart
+}
+
+// answers has one entry for each kind. The statuses, codes and prefixes down to Conflict are
+// those of Daytona's runner (daytona: libs/common-go/pkg/errors/middleware.go).
+var answers = [...]looks{
+	fault.Internal:     {http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "internal error"},
+	fault.Invalid:      {http.StatusBadRequest, "BAD_REQUEST", "bad request: "},
+	fault.Unauthorized: {http.StatusUnauthorized, "UNAUTHORIZED", "unauthorized: "},
+	fault.Forbidden:    {http.StatusForbidden, "FORBIDDEN", "forbidden: "},
+	fault.NotFound:     {http.StatusNotFound, "NOT_FOUND", "not found: "},
+	fault.Conflict:     {http.StatusConflict, "CONFLICT", "conflict: "},
+	fault.Exhausted:    {http.StatusServiceUnavailable, "RESOURCE_EXHAUSTED", "resource exhausted: "},
+	fault.Unsupported:  {http.StatusNotImplemented, "NOT_IMPLEMENTED", "not implemented: "},
+	fault.Timeout:      {http.StatusGatewayTimeout, "TIMEOUT", "timeout: "},
+	fault.Unavailable:  {http.StatusServiceUnavailable, "UNAVAILABLE", "unavailable: "},
+	fault.Cancelled:    {http.StatusServiceUnavailable, "CANCELLED", "cancelled: "},
+	fault.TooLarge:     {http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE", "payload too large: "},
+}
+
+// What Daytona tells apart within a kind.
+var (
+	invalidBody     = looks{http.StatusBadRequest, "INVALID_REQUEST_BODY", "invalid body request: "}
+	requestTimeout  = looks{http.StatusRequestTimeout, "REQUEST_TIMEOUT", "request timeout: "}
+	headersTooLarge = looks{http.StatusRequestHeaderFieldsTooLarge, "HEADERS_TOO_LARGE", "headers too large: "}
+)
+
+// special is an error that does not look like others of its kind.
+type special struct {
+	looks looks
+	err   error
+}
+
+func (s *special) Error() string { return s.err.Error() }
+func (s *special) Unwrap() error { return s.err }
+
+// InvalidBodyf says that the body of a request cannot be used: Invalid, 400 with Daytona's
+// INVALID_REQUEST_BODY.
+func InvalidBodyf(format string, args ...any) error {
+	return &special{invalidBody, fault.Invalidf(format, args...)}
+}
+
+// RequestTimeoutf says that the request's own time limit has passed: Timeout, 408 with
+// Daytona's REQUEST_TIMEOUT.
+func RequestTimeoutf(format string, args ...any) error {
+	return &special{requestTimeout, fault.Timeoutf(format, args...)}
+}
+
+func looksOf(err error) looks {
+	var s *special
+	if errors.As(err, &s) {
+		return s.looks
+	}
+	return answers[fault.KindOf(err)]
+}
+
+// problem is an error as a client sees it.
+type problem struct {
+	status  int
+	code    string
+	message string
+	id      string // of an internal error; what the log is searched for
+}
+
+// problem translates err. inSandbox says that the request was for an existing sandbox, whose
+// disk can then be what is full; a create that finds the host full is placed elsewhere instead.
+func (r redactor) problem(err error, inSandbox bool) problem {
+	look, text := looksOf(err), r.clean(err.Error())
+	p := problem{status: look.status, code: look.code, message: look.prefix + text}
+	switch {
+	case saysDiskFull(text) && (inSandbox || !fault.Is(err, fault.Exhausted)):
+		bad := answers[fault.Invalid]
+		p.status, p.code, p.message = bad.status, bad.code, recoverableMessage(text)
+	case look.status == http.StatusInternalServerError:
+		p.id = obs.NewErrorID()
+		p.message = look.prefix + " " + p.id + ": " + text
+	}
+	return p
+}
+
+// saysDiskFull knows the texts after which Daytona offers a recovery
+// (daytona: apps/runner/pkg/common/errors.go).
+func saysDiskFull(text string) bool {
+	text = strings.ToLower(text)
+	for _, sign := range []string{"no space left on device", "storage limit", "disk quota exceeded"} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// recoverableMessage is JSON within the message: Daytona's API parses it there.
+func recoverableMessage(text string) string {
+	const suffix = " - you may attempt a recovery action"
+	return string(AppendString([]byte(`{"errorReason":`), text+suffix)) + `,"recoverable":true}`
+}
+
+// errorBody is the JSON of an error.
+type errorBody struct {
+	StatusCode int    `json:"statusCode"`
+	Message    string `json:"message"`
+	Code       string `json:"code,omitempty"`
+	Timestamp  string `json:"timestamp"`
+	Path       string `json:"path"`
+	Method     string `json:"method,omitempty"`
+}
+
+func (p problem) body(path, method string, now time.Time) []byte {
+	body, err := encode(errorBody{
+		StatusCode: p.status, Message: p.message, Code: p.code,
+		Timestamp: now.UTC().Format(time.RFC3339Nano), Path: path, Method: method,
+	})
+	if err != nil { // strings and a number: cannot happen
+		panic(err)
+	}
+	return body
+}

@@ -1,0 +1,63 @@
+package transport_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/transport"
+	"github.com/daytonaio/runner-android/transport/debug"
+	"github.com/daytonaio/runner-android/transport/runnerapi"
+	"github.com/daytonaio/runner-android/transport/toolbox"
+	"github.com/daytonaio/runner-android/transport/transporttest"
+)
+
+// Ensure each route of each door is handled, wants the token unless it is open, and is described.
+func TestEveryRoute(t *testing.T) {
+	t.Parallel()
+	docs, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := prometheus.NewRegistry()
+	actors := transporttest.AskerFunc(func(context.Context, any) (any, error) { return nil, fault.Conflictf("asked") })
+	var all []transport.Route
+	c := transporttest.Start(t, transport.Options{Registry: registry}, func(s *transport.Server) {
+		s.Mount("", runnerapi.Routes(actors, runnerapi.Options{}))
+		s.Mount("", debug.Routes(actors, debug.Options{Registry: registry}))
+		for _, prefix := range toolbox.Prefixes() {
+			s.Mount(prefix, toolbox.New(actors, nil, toolbox.Options{}).Routes())
+		}
+		all = s.Routes()
+	})
+	if len(all) < 14 {
+		t.Fatalf("only %d routes", len(all))
+	}
+	for _, r := range all {
+		name := r.Method + " " + r.Path
+		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline").Replace(r.Path)
+		body := `{"id":"dev-1","snapshot":"s","command":"x"}`
+		for _, spelling := range []string{path, strings.TrimSuffix(path, "/") + "/"} {
+			if strings.Contains(r.Path, "pprof") && spelling != path {
+				continue // its names end in no slash
+			}
+			if got := c.Do(r.Method, spelling, body); got.Status == 404 || got.Status >= 500 || got.Status >= 300 && got.Status < 400 {
+				t.Errorf("%s: %d %s", name, got.Status, got.Body)
+			}
+			got := c.Do(r.Method, spelling, body, "Authorization:")
+			if open := got.Status == 200; open != r.Open || !open && got.Status != 401 {
+				t.Errorf("%s without the token: %d %s", name, got.Status, got.Body)
+			}
+		}
+		if r.Open != (r.Path == "/") {
+			t.Errorf("%s: open is %t", name, r.Open)
+		}
+		if documented := strings.Replace(name, "{profile:*}", "*", 1); !strings.Contains(string(docs), "`"+documented+"`") {
+			t.Errorf("docs/api.md does not describe `%s`", documented)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package runnerapi
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
+	"github.com/daytonaio/runner-android/transport"
+)
+
+func (d *door) health(c *transport.Ctx) error {
+	return c.JSON(http.StatusOK, struct {
+		Status  string `json:"status"`
+		Version string `json:"version"`
+	}{"ok", d.Version})
+}
+
+func (d *door) list(c *transport.Ctx) error {
+	all, err := transport.Ask[messages.SandboxList](c.Context(), d.actors, messages.ListSandboxes{})
+	if err != nil {
+		return err
+	}
+	return c.Append(http.StatusOK, items(all.Sandboxes))
+}
+
+func (d *door) get(c *transport.Ctx) error {
+	id, err := c.SandboxID()
+	if err != nil {
+		return err
+	}
+	info, err := transport.Ask[sandbox.Info](c.Context(), d.actors, messages.GetSandbox{ID: id})
+	if err != nil {
+		return err
+	}
+	return c.Append(http.StatusOK, (*details)(&info))
+}
+
+// adbInfo answers {host, port, serial, tunnelCommand}.
+func (d *door) adbInfo(c *transport.Ctx) error {
+	id, err := c.SandboxID()
+	if err != nil {
+		return err
+	}
+	info, err := transport.Ask[sandbox.Info](c.Context(), d.actors, messages.GetSandbox{ID: id})
+	switch {
+	case err != nil:
+		return err
+	case info.State == sandbox.Destroyed:
+		return fault.NotFoundf("sandbox %s does not exist on this runner", id)
+	case info.ADBPort == 0:
+		return fault.Conflictf("sandbox %s is %s and holds no ADB port: is the sandbox started?", id, info.State)
+	}
+	host := d.Host
+	if host == "" {
+		host = c.LocalIP().String()
+	}
+	return c.JSON(http.StatusOK, struct {
+		Host          string `json:"host"`
+		Port          int    `json:"port"`
+		Serial        string `json:"serial"`
+		TunnelCommand string `json:"tunnelCommand"`
+	}{host, info.ADBPort, info.ADBSerial, d.tunnel(host, info.ADBPort)})
+}
+
+// tunnel is a command line for people: the device's port on their own machine, then adb.
+func (d *door) tunnel(host string, port int) string {
+	target := d.SSHTarget
+	if target == "" {
+		target = "user@" + host
+	}
+	return fmt.Sprintf("ssh -f -N -o ExitOnForwardFailure=yes -L %[1]d:127.0.0.1:%[1]d %[2]s && adb connect 127.0.0.1:%[1]d",
+		port, target)
+}
+
+// infoDTO is RunnerInfoResponseDTO of Daytona's runner.
+type infoDTO struct {
+	ServiceHealth []serviceDTO `json:"serviceHealth,omitempty"`
+	Metrics       *metricsDTO  `json:"metrics,omitempty"`
+	AppVersion    string       `json:"appVersion"`
+}
+
+type serviceDTO struct {
+	ServiceName string `json:"serviceName"`
+	Healthy     bool   `json:"healthy"`
+	ErrorReason string `json:"errorReason,omitempty"`
+}
+
+type metricsDTO struct {
+	CPULoadAverage     float64 `json:"currentCpuLoadAverage"`
+	CPUPercent         float64 `json:"currentCpuUsagePercentage"`
+	MemoryPercent      float64 `json:"currentMemoryUsagePercentage"`
+	DiskPercent        float64 `json:"currentDiskUsagePercentage"`
+	AllocatedCPUs      float64 `json:"currentAllocatedCpu"`
+	AllocatedMemoryGiB float64 `json:"currentAllocatedMemoryGiB"`
+	AllocatedDiskGiB   float64 `json:"currentAllocatedDiskGiB"`
+	Snapshots          int     `json:"currentSnapshotCount"`
+	StartedSandboxes   int     `json:"currentStartedSandboxes"`
+}
+
+func (d *door) info(c *transport.Ctx) error {
+	answer := infoDTO{AppVersion: d.Version}
+	if d.HostInfo != nil {
+		ctx, cancel := c.Within(d.Waits.Info, "measure the host")
+		defer cancel()
+		report, err := d.HostInfo.Report(ctx)
+		if err != nil {
+			// Daytona's runner answers 500 here, whatever the cause.
+			return fault.Wrap(fault.Internal, "measure the host", err)
+		}
+		figures := metricsDTO(report.Figures)
+		answer.Metrics = &figures
+		for _, s := range report.Services {
+			answer.ServiceHealth = append(answer.ServiceHealth, serviceDTO{s.Name, s.Healthy, strings.TrimSpace(s.Reason)})
+		}
+	}
+	return c.JSON(http.StatusOK, answer)
+}

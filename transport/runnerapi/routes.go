@@ -1,0 +1,105 @@
+package runnerapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/daytonaio/runner-android/transport"
+)
+
+// Options are what the door needs beside the actors.
+type Options struct {
+	// Version is the program's own.
+	Version string
+	// Host is the name or address that others reach this runner by, for adb/info. Empty: the
+	// address that the client of the request reached.
+	Host string
+	// SSHTarget is what ssh is called with in adb/info's tunnelCommand, "user@host" or the like.
+	// Empty: user@ and Host.
+	SSHTarget string
+	// HostInfo measures the host for /info; nil leaves the figures out.
+	HostInfo HostInfo
+	// Waits are how long requests wait for the device.
+	Waits Waits
+}
+
+// Waits are how long requests wait for the device before they answer Timeout. What was begun
+// goes on; asking again waits for the same. Zero fields mean the default.
+type Waits struct {
+	Create  time.Duration // 14 min 30 s: Daytona gives up after 15 min
+	Start   time.Duration // 4 min 30 s: Daytona gives up after 5 min
+	Stop    time.Duration // 2 min
+	Destroy time.Duration // 2 min
+	Info    time.Duration // 30 s
+}
+
+func (w Waits) orDefault() Waits {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&w.Create, 14*time.Minute+30*time.Second)
+	set(&w.Start, 4*time.Minute+30*time.Second)
+	set(&w.Stop, 2*time.Minute)
+	set(&w.Destroy, 2*time.Minute)
+	set(&w.Info, 30*time.Second)
+	return w
+}
+
+// HostInfo measures the host. It is asked by several requests at a time.
+type HostInfo interface {
+	Report(ctx context.Context) (HostReport, error)
+}
+
+// HostReport is the host as GET /info shows it.
+type HostReport struct {
+	Figures  Figures
+	Services []ServiceHealth // may be empty
+}
+
+// Figures are the host's load and what was promised of it.
+type Figures struct {
+	CPULoadAverage     float64 // of the last minute, per CPU
+	CPUPercent         float64
+	MemoryPercent      float64
+	DiskPercent        float64
+	AllocatedCPUs      float64
+	AllocatedMemoryGiB float64
+	AllocatedDiskGiB   float64
+	Snapshots          int
+	StartedSandboxes   int
+}
+
+// ServiceHealth is one helper of the runner. One that is not healthy takes the host out of
+// Daytona's rotation.
+type ServiceHealth struct {
+	Name    string
+	Healthy bool
+	Reason  string // why not; empty when healthy
+}
+
+// door has the handlers. It is never modified.
+type door struct {
+	actors transport.Asker
+	Options
+}
+
+// Routes is the door's table, to be mounted at the root.
+func Routes(actors transport.Asker, o Options) []transport.Route {
+	o.Waits = o.Waits.orDefault()
+	d := &door{actors: actors, Options: o}
+	return []transport.Route{
+		{Method: http.MethodGet, Path: "/", Handler: d.health, Open: true},
+		{Method: http.MethodGet, Path: "/info", Handler: d.info, Slow: true},
+		{Method: http.MethodGet, Path: "/sandboxes", Handler: d.list},
+		{Method: http.MethodPost, Path: "/sandboxes", Handler: d.create, Slow: true},
+		{Method: http.MethodGet, Path: "/sandboxes/{id}", Handler: d.get},
+		{Method: http.MethodDelete, Path: "/sandboxes/{id}", Handler: d.forget},
+		{Method: http.MethodPost, Path: "/sandboxes/{id}/start", Handler: d.start, Slow: true},
+		{Method: http.MethodPost, Path: "/sandboxes/{id}/stop", Handler: d.stop, Slow: true},
+		{Method: http.MethodPost, Path: "/sandboxes/{id}/destroy", Handler: d.destroy, Slow: true},
+		{Method: http.MethodGet, Path: "/sandboxes/{id}/adb/info", Handler: d.adbInfo},
+	}
+}

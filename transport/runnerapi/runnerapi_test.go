@@ -1,0 +1,314 @@
+package runnerapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
+	"github.com/daytonaio/runner-android/transport"
+	"github.com/daytonaio/runner-android/transport/runnerapi"
+	"github.com/daytonaio/runner-android/transport/transporttest"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 5e8, time.UTC)
+
+// dev1 is a sandbox with something in every field.
+var dev1 = sandbox.Info{
+	ID: "dev-1", State: sandbox.Started, Since: noon, ObservedAt: noon.Add(time.Second), Reason: "boot \"took\" <long>",
+	Evidence: []sandbox.Evidence{{Layer: "adb", Fact: "answered in 1 ms", At: noon}, {Layer: "launcher", Fact: "answers", At: noon}},
+	Instance: 3, ADBPort: 6522, ADBSerial: "127.0.0.1:6522", Snapshot: "android-LATEST",
+	Resources: sandbox.Resources{CPUs: 2, MemoryMB: 4096, DiskGB: 16}, Metadata: map[string]string{"b": "2", "a": "é\n"},
+}
+
+const dev1JSON = `"id":"dev-1","state":"started","since":"2026-11-23T12:00:00.5Z","observedAt":"2026-11-23T12:00:01.5Z",` +
+	`"reason":"boot \"took\" <long>","evidence":[{"layer":"adb","fact":"answered in 1 ms","at":"2026-11-23T12:00:00.5Z"},` +
+	`{"layer":"launcher","fact":"answers","at":"2026-11-23T12:00:00.5Z"}],"instanceNum":3,"adbPort":6522,"adbSerial":"127.0.0.1:6522",` +
+	`"metadata":{"a":"é\n","b":"2"},"snapshot":"android-LATEST","resources":{"cpus":2,"memoryMB":4096,"diskGB":16}}`
+
+const goneJSON = `"id":"gone","state":"destroyed","since":null,"observedAt":null,"reason":"","evidence":[],"instanceNum":0,"adbPort":0,` +
+	`"adbSerial":"","metadata":{},"snapshot":"","resources":{"cpus":0,"memoryMB":0,"diskGB":0}}`
+
+// actors answer as those of a host with dev-1 would, and keep what they were told.
+type actors struct{ told chan any }
+
+func (a actors) Ask(_ context.Context, msg any) (any, error) {
+	a.told <- msg
+	if to, ok := msg.(messages.Addressed); ok && to.Sandbox() == "busy" {
+		return nil, fault.Conflictf("sandbox busy is stopping")
+	}
+	switch m := msg.(type) {
+	case messages.ListSandboxes:
+		return messages.SandboxList{Sandboxes: []sandbox.Info{dev1, {ID: "gone", State: sandbox.Destroyed}}}, nil
+	case messages.GetSandbox:
+		switch m.ID {
+		case "dev-1":
+			return dev1, nil
+		case "broken":
+			return sandbox.Info{ID: m.ID, State: sandbox.Error, Instance: 1}, nil
+		}
+		return sandbox.Info{ID: m.ID, State: sandbox.Destroyed}, nil
+	case messages.CreateSandbox, messages.StopSandbox:
+		return dev1, nil
+	case messages.StartSandbox:
+		if m.ID == "unknown" {
+			return nil, fault.NotFoundf("sandbox unknown does not exist on this runner")
+		}
+		return sandbox.Info{ID: m.ID, Recreated: m.ID == "emptied"}, nil
+	default:
+		return messages.Done{}, nil
+	}
+}
+
+func start(t *testing.T, o runnerapi.Options) (*transporttest.Client, chan any) {
+	t.Helper()
+	told := make(chan any, 100)
+	c := transporttest.Start(t, transport.Options{}, func(s *transport.Server) {
+		s.Mount("", runnerapi.Routes(actors{told}, o))
+	})
+	return c, told
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	o := runnerapi.Options{Version: "v1", Host: "runner.example"}
+	create := `{"id":"dev-1","userId":"o","osUser":"u","snapshot":"android-LATEST","cpuQuota":2,"memoryQuota":4,"storageQuota":16,` +
+		`"gpuQuota":0,"networkAllowList":null,"registry":{"url":"r","project":null},"unknown":[1],"metadata":{"a":"b"},"skipStart":true}`
+	tests := []struct {
+		name, method, path, body string
+		status                   int
+		want                     string // "message" of an error
+		told                     any    // nil: not compared
+	}{
+		{"health", "GET", "/", "", 200, `{"status":"ok","version":"v1"}`, nil},
+		{"info without a host", "GET", "/info", "", 200, `{"appVersion":"v1"}`, nil},
+		{"the list", "GET", "/sandboxes", "", 200, `[{` + dev1JSON + `,{` + goneJSON + `]`, messages.ListSandboxes{}},
+		{"a sandbox", "GET", "/sandboxes/dev-1", "", 200, `{"backupState":"NONE","recoverable":false,` + dev1JSON, messages.GetSandbox{ID: "dev-1"}},
+		{"an unknown sandbox", "GET", "/sandboxes/gone", "", 200, `{"backupState":"NONE","recoverable":false,` + goneJSON, nil},
+		{"create", "POST", "/sandboxes", create, 201, `{"daemonVersion":""}`, messages.CreateSandbox{ID: "dev-1", Spec: sandbox.Spec{
+			Snapshot: "android-LATEST", Resources: sandbox.Resources{CPUs: 2, MemoryMB: 4096, DiskGB: 16},
+			Metadata: map[string]string{"a": "b"}, SkipStart: true,
+		}}},
+		{"create with the least", "POST", "/sandboxes", `{"id":"a","snapshot":"s","cpuQuota":null}`, 201, `{"daemonVersion":""}`,
+			messages.CreateSandbox{ID: "a", Spec: sandbox.Spec{Snapshot: "s"}}},
+		{"start with metadata", "POST", "/sandboxes/dev-1/start?token=x", `{"a":"b"}`, 200, `{"daemonVersion":""}`,
+			messages.StartSandbox{ID: "dev-1", Metadata: map[string]string{"a": "b"}}},
+		{"start with an empty object", "POST", "/sandboxes/dev-1/start", `{}`, 200, `{"daemonVersion":""}`, messages.StartSandbox{ID: "dev-1"}},
+		{"start with null", "POST", "/sandboxes/dev-1/start", `null`, 200, `{"daemonVersion":""}`, messages.StartSandbox{ID: "dev-1"}},
+		{"start of what had to be made anew", "POST", "/sandboxes/emptied/start", `{}`, 200, `{"daemonVersion":"","recreated":true}`, nil},
+		{"start without a body", "POST", "/sandboxes/dev-1/start", "", 400, "invalid body request: EOF", nil},
+		{"start with a number in metadata", "POST", "/sandboxes/dev-1/start", `{"a":1}`, 400,
+			"invalid body request: json: cannot unmarshal number into Go value of type string", nil},
+		{"start of an unknown one", "POST", "/sandboxes/unknown/start", `{}`, 404, "not found: sandbox unknown does not exist on this runner", nil},
+		{"stop", "POST", "/sandboxes/dev-1/stop", "", 200, `"Sandbox stopped"`, messages.StopSandbox{ID: "dev-1"}},
+		{"stop with force", "POST", "/sandboxes/dev-1/stop", `{"force":true}`, 200, `"Sandbox stopped"`, messages.StopSandbox{ID: "dev-1", Force: true}},
+		{"stop with a bad body", "POST", "/sandboxes/dev-1/stop", `{"force":"yes"`, 200, `"Sandbox stopped"`, messages.StopSandbox{ID: "dev-1"}},
+		{"stop of a busy one", "POST", "/sandboxes/busy/stop", "", 409, "conflict: sandbox busy is stopping", nil},
+		{"destroy", "POST", "/sandboxes/dev-1/destroy", "", 200, `"Sandbox destroyed"`, messages.DestroySandbox{ID: "dev-1"}},
+		{"forget", "DELETE", "/sandboxes/dev-1", "", 200, `"Sandbox removed"`, messages.ForgetSandbox{ID: "dev-1"}},
+		{"forget a live one", "DELETE", "/sandboxes/busy", "", 409, "conflict: sandbox busy is stopping", nil},
+		{"adb info", "GET", "/sandboxes/dev-1/adb/info", "", 200, `{"host":"runner.example","port":6522,"serial":"127.0.0.1:6522","tunnelCommand":` +
+			`"ssh -f -N -o ExitOnForwardFailure=yes -L 6522:127.0.0.1:6522 user@runner.example && adb connect 127.0.0.1:6522"}`, nil},
+		{"adb info of an unknown one", "GET", "/sandboxes/gone/adb/info", "", 404, "not found: sandbox gone does not exist on this runner", nil},
+		{"recoverable", "GET", "/sandboxes/broken", "", 200, `{"backupState":"NONE","recoverable":true,` +
+			strings.Replace(strings.Replace(goneJSON, `"gone","state":"destroyed"`, `"broken","state":"error"`, 1), `"instanceNum":0`, `"instanceNum":1`, 1), nil},
+		{"adb info of one without a number", "GET", "/sandboxes/broken/adb/info", "", 409,
+			"conflict: sandbox broken is error and holds no ADB port: is the sandbox started?", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c, told := start(t, o)
+			got := c.Do(tt.method, tt.path, tt.body)
+			body := got.Body
+			if tt.status >= 400 {
+				body = got.Field(t, "message")
+			}
+			if got.Status != tt.status || body != tt.want {
+				t.Errorf("got %d %s\nwant %d %s", got.Status, body, tt.status, tt.want)
+			}
+			if tt.told != nil {
+				if msg := <-told; !reflect.DeepEqual(msg, tt.told) {
+					t.Errorf("the actors were told %#v, want %#v", msg, tt.told)
+				}
+			}
+		})
+	}
+}
+
+// Ensure bad input is refused at the door, with the field's name, and the actors hear nothing.
+func TestBadCreates(t *testing.T) {
+	t.Parallel()
+	c, told := start(t, runnerapi.Options{})
+	tests := []struct {
+		name, body string
+		status     int
+		want       string // part of the message
+	}{
+		{"nothing", "", 400, "invalid body request: EOF"},
+		{"no JSON", "id=dev-1", 400, "invalid body request: invalid character 'i'"},
+		{"cut short", `{"id":"a"`, 400, "invalid body request: unexpected end"},
+		{"something behind", `{"id":"a","snapshot":"s"} x`, 400, "invalid body request: invalid character 'x' after"},
+		{"an array", `[]`, 400, "invalid body request: json: cannot unmarshal array into Go value of type runnerapi.CreateSandboxDTO"},
+		{"null", `null`, 400, "id is required"},
+		{"no id", `{"snapshot":"s"}`, 400, "id is required"},
+		{"an empty id", `{"id":"","snapshot":"s"}`, 400, "id is required"},
+		{"a number for an id", `{"id":7,"snapshot":"s"}`, 400, "CreateSandboxDTO.id of type string"},
+		{"an id with a slash", `{"id":"a/b","snapshot":"s"}`, 400, `id: sandbox id "a/b": character 2`},
+		{"an id of dots", `{"id":"..","snapshot":"s"}`, 400, `id: sandbox id ".."`},
+		{"an id with NUL", `{"id":"a\u0000","snapshot":"s"}`, 400, "id: sandbox id"},
+		{"an endless id", `{"id":"` + strings.Repeat("a", 10_000) + `","snapshot":"s"}`, 400, "id: sandbox id has 10000 characters"},
+		{"no snapshot", `{"id":"a"}`, 400, "snapshot is required"},
+		{"no cores", `{"id":"a","snapshot":"s","cpuQuota":0}`, 400, "cpuQuota is 0: it must be at least 1 (cores)"},
+		{"negative memory", `{"id":"a","snapshot":"s","memoryQuota":-1}`, 400, "memoryQuota is -1"},
+		{"no disk", `{"id":"a","snapshot":"s","storageQuota":0}`, 400, "storageQuota is 0: it must be at least 1 (GiB)"},
+		{"half a core", `{"id":"a","snapshot":"s","cpuQuota":1.5}`, 400, "cannot unmarshal number 1.5 into Go struct field CreateSandboxDTO.cpuQuota of type int64"},
+		{"memory in text", `{"id":"a","snapshot":"s","memoryQuota":"4"}`, 400, "CreateSandboxDTO.memoryQuota of type int64"},
+		{"more memory than numbers", `{"id":"a","snapshot":"s","memoryQuota":9223372036854775807}`, 400, "memoryQuota is 9223372036854775807: it must be at most"},
+		{"a number beyond numbers", `{"id":"a","snapshot":"s","storageQuota":9223372036854775808}`, 400, "CreateSandboxDTO.storageQuota"},
+		{"a GPU", `{"id":"a","snapshot":"s","gpuQuota":1}`, 501, "gpuQuota is 1: Android devices have none"},
+		{"less than no GPU", `{"id":"a","snapshot":"s","gpuQuota":-1}`, 400, "gpuQuota is -1"},
+		{"a list of environments", `{"id":"a","snapshot":"s","env":["x"]}`, 400, "CreateSandboxDTO.env of type map[string]string"},
+		{"numbers in metadata", `{"id":"a","snapshot":"s","metadata":{"a":1}}`, 400, "of type string"},
+		{"text for skipStart", `{"id":"a","snapshot":"s","skipStart":"no"}`, 400, "CreateSandboxDTO.skipStart of type bool"},
+		{"volumes that are none", `{"id":"a","snapshot":"s","volumes":["v"]}`, 400, "of type runnerapi.VolumeDTO"},
+		{"too much of it", `{"id":"` + strings.Repeat("a", 1<<20) + `"}`, 413, "payload too large: the body is over the limit of 1048576 bytes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := c.For(t).Do("POST", "/sandboxes", tt.body)
+			if got.Status != tt.status || !strings.Contains(got.Field(t, "message"), tt.want) {
+				t.Errorf("got %d %.300s\nwant %d %s", got.Status, got.Body, tt.status, tt.want)
+			}
+			if code := got.Field(t, "code"); tt.status == 400 && code != "INVALID_REQUEST_BODY" {
+				t.Errorf("code %s", code)
+			}
+		})
+	}
+	if len(told) != 0 {
+		t.Errorf("the actors were told %v", <-told)
+	}
+}
+
+// Ensure a malformed id in the path is a 400 on every route, before the actors hear of it.
+func TestMalformedIDs(t *testing.T) {
+	t.Parallel()
+	c, told := start(t, runnerapi.Options{})
+	for _, r := range runnerapi.Routes(nil, runnerapi.Options{}) {
+		if !strings.Contains(r.Path, "{id}") {
+			continue
+		}
+		for _, id := range []string{"a%2Fb", "..", "%2e%2e", "%00", "a%20b", "-a", "", strings.Repeat("a", 10_000)} {
+			path := strings.ReplaceAll(r.Path, "{id}", id)
+			got := c.Raw(r.Method + " " + path + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + transporttest.Token + "\r\nContent-Length: 2\r\n\r\n{}")
+			if id == "" && r.Path == "/sandboxes/{id}" && r.Method == "GET" {
+				continue // the list, spelled with a slash
+			}
+			want := 400
+			if id == "" && r.Path == "/sandboxes/{id}" {
+				want = 404
+			}
+			if got.Status != want {
+				t.Errorf("%s %.40s: %d %.200s, want %d", r.Method, path, got.Status, got.Body, want)
+			}
+		}
+	}
+	for len(told) > 0 {
+		if msg := <-told; msg != any(messages.ListSandboxes{}) {
+			t.Errorf("the actors were told %v", msg)
+		}
+	}
+}
+
+// Ensure requests that wait too long are told so, and what to do.
+func TestWaitsEnd(t *testing.T) {
+	t.Parallel()
+	never := transporttest.AskerFunc(func(ctx context.Context, _ any) (any, error) {
+		<-ctx.Done()
+		return nil, fault.Op("ask root/sb-a", context.Cause(ctx))
+	})
+	short := 20 * time.Millisecond
+	waits := runnerapi.Waits{Create: short, Start: short, Stop: short, Destroy: short}
+	c := transporttest.Start(t, transport.Options{}, func(s *transport.Server) {
+		s.Mount("", runnerapi.Routes(never, runnerapi.Options{Waits: waits}))
+	})
+	for path, body := range map[string]string{
+		"": `{"id":"a","snapshot":"s"}`, "/a/start": "{}", "/a/stop": "", "/a/destroy": "",
+	} {
+		got := c.Do("POST", "/sandboxes"+path, body)
+		if got.Status != 504 || !strings.Contains(got.Body, "sandbox a: no end within 20ms; it may still happen: ask for the state") {
+			t.Errorf("%s: got %d %s", path, got.Status, got.Body)
+		}
+	}
+}
+
+// Ensure what is written by hand is what encoding/json would make of it.
+func TestItemIsJSON(t *testing.T) {
+	t.Parallel()
+	c, _ := start(t, runnerapi.Options{})
+	var got struct {
+		ID, State, Reason, ADBSerial, Snapshot string
+		Since, ObservedAt                      time.Time
+		Evidence                               []sandbox.Evidence
+		InstanceNum, ADBPort                   int
+		Metadata                               map[string]string
+		Resources                              sandbox.Resources
+		BackupState                            string
+		Recoverable                            bool
+	}
+	body := c.Do("GET", "/sandboxes/dev-1", "").Body
+	decoder := json.NewDecoder(strings.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&got); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	if got.Reason != dev1.Reason || !got.Since.Equal(dev1.Since) || !reflect.DeepEqual(got.Evidence, dev1.Evidence) ||
+		!reflect.DeepEqual(got.Metadata, dev1.Metadata) || got.Resources != dev1.Resources {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// host is a HostInfo of one function.
+type host func(context.Context) (runnerapi.HostReport, error)
+
+func (h host) Report(ctx context.Context) (runnerapi.HostReport, error) { return h(ctx) }
+
+func TestInfo(t *testing.T) {
+	t.Parallel()
+	report := runnerapi.HostReport{
+		Figures: runnerapi.Figures{CPULoadAverage: 0.5, CPUPercent: 12.25, MemoryPercent: 40, DiskPercent: 50, AllocatedCPUs: 4,
+			AllocatedMemoryGiB: 8, AllocatedDiskGiB: 32, Snapshots: 1, StartedSandboxes: 2},
+		Services: []runnerapi.ServiceHealth{{Name: "cvd", Healthy: true}, {Name: "adb", Reason: "gone"}},
+	}
+	c, _ := start(t, runnerapi.Options{Version: "v1", HostInfo: host(func(context.Context) (runnerapi.HostReport, error) { return report, nil })})
+	want := `{"serviceHealth":[{"serviceName":"cvd","healthy":true},{"serviceName":"adb","healthy":false,"errorReason":"gone"}],` +
+		`"metrics":{"currentCpuLoadAverage":0.5,"currentCpuUsagePercentage":12.25,"currentMemoryUsagePercentage":40,` +
+		`"currentDiskUsagePercentage":50,"currentAllocatedCpu":4,"currentAllocatedMemoryGiB":8,"currentAllocatedDiskGiB":32,` +
+		`"currentSnapshotCount":1,"currentStartedSandboxes":2},"appVersion":"v1"}`
+	if got := c.Do("GET", "/info", ""); got.Status != 200 || got.Body != want {
+		t.Errorf("got %d %s\nwant %s", got.Status, got.Body, want)
+	}
+	c, _ = start(t, runnerapi.Options{HostInfo: host(func(context.Context) (runnerapi.HostReport, error) {
+		return runnerapi.HostReport{}, errors.New("no /proc")
+	})})
+	if got := c.Do("GET", "/info", ""); got.Status != 500 || !strings.HasSuffix(got.Field(t, "message"), ": measure the host: no /proc") {
+		t.Errorf("got %d %s", got.Status, got.Body)
+	}
+}
+
+// Ensure adb/info names the address that was reached when none is set, and the ssh target when
+// one is.
+func TestADBInfoHost(t *testing.T) {
+	t.Parallel()
+	c, _ := start(t, runnerapi.Options{SSHTarget: "ops@jump"})
+	got := c.Do("GET", "/sandboxes/dev-1/adb/info", "")
+	if got.Field(t, "host") != "127.0.0.1" || !strings.Contains(got.Field(t, "tunnelCommand"), "ops@jump && adb connect 127.0.0.1:6522") {
+		t.Errorf("got %s", got.Body)
+	}
+}

@@ -1,0 +1,69 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/daytonaio/runner-android/internal/obs"
+)
+
+// Stream answers 200 with a body that write makes after the handler has returned. What write
+// flushes reaches the client at once. It must end when ctx does, which happens when the client
+// is gone (noticed when something is written to it) or the server stops; write then also sees
+// its writer fail. It uses nothing of c. An error or a panic of write cuts the answer off, so
+// that the client does not take it for complete.
+func (c *Ctx) Stream(contentType string, write func(ctx context.Context, w *bufio.Writer) error) {
+	s := c.route.server
+	ctx, cancel := context.WithCancelCause(s.life)
+	r, w := io.Pipe()
+	id := c.RequestID()
+	c.rc.Response.Header.SetContentType(contentType)
+	c.rc.SetBodyStream(&streamBody{r, c.rc.Conn(), s.limits.WriteTimeout, cancel}, -1)
+	c.rc.Response.ImmediateHeaderFlush = true
+	go func() {
+		err := s.runWriter(ctx, w, id, write)
+		_ = w.CloseWithError(err)
+		cancel(nil)
+	}()
+}
+
+func (s *Server) runWriter(ctx context.Context, w io.Writer, id string, write func(context.Context, *bufio.Writer) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.caught(p)
+			s.log.Error("internal error", append(s.fieldsOf(err), zap.String(obs.RequestID, id))...)
+		}
+	}()
+	out := bufio.NewWriter(w)
+	if err := write(ctx, out); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// streamBody hands pieces to the connection and gives the client WriteTimeout for each. The
+// server closes it when the answer has ended, however that came.
+type streamBody struct {
+	io.ReadCloser
+	conn   net.Conn
+	limit  time.Duration
+	cancel context.CancelCauseFunc
+}
+
+func (b *streamBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		_ = b.conn.SetWriteDeadline(time.Now().Add(b.limit))
+	}
+	return n, err
+}
+
+func (b *streamBody) Close() error {
+	b.cancel(context.Canceled)
+	return b.ReadCloser.Close()
+}

@@ -1,0 +1,180 @@
+package toolbox
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/obs"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
+	"github.com/daytonaio/runner-android/transport"
+)
+
+const (
+	// headerTruncated says how many bytes of the output are missing.
+	headerTruncated = "X-Daytona-Output-Truncated"
+	// killTime bounds the ending of a command whose time is up.
+	killTime = 5 * time.Second
+	// notRun is the exit code of a command that could not be started.
+	notRun = -1
+)
+
+// executeRequest is the body of process/execute. Nulls count as absent.
+type executeRequest struct {
+	Command *string           `json:"command"`
+	Cwd     string            `json:"cwd"`
+	Envs    map[string]string `json:"envs"`
+	Timeout uint32            `json:"timeout"` // seconds; 0: Options.MaxTime
+}
+
+// executeResponse is the answer. There must be no other fields: the Go SDK before 0.188
+// refuses what it does not know.
+type executeResponse struct {
+	exitCode int
+	result   []byte
+}
+
+// AppendJSON implements transport.Appender.
+func (r *executeResponse) AppendJSON(dst []byte) []byte {
+	dst = strconv.AppendInt(append(dst, `{"exitCode":`...), int64(r.exitCode), 10)
+	dst = transport.AppendString(append(dst, `,"result":`...), r.result)
+	return append(dst, '}')
+}
+
+func (t *Toolbox) execute(c *transport.Ctx) error {
+	id, err := c.SandboxID()
+	if err != nil {
+		return err
+	}
+	cmd, limit, err := t.decode(c.Body())
+	if err != nil {
+		return err
+	}
+	lease, err := t.attach(c, id)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := whileLeased(c, lease, id, limit)
+	defer cancel()
+	answer, dropped, err := t.run(ctx, lease.Serial, cmd)
+	if err != nil {
+		return err
+	}
+	if dropped > 0 {
+		c.SetHeader(headerTruncated, strconv.FormatInt(dropped, 10))
+	}
+	return c.Append(http.StatusOK, answer)
+}
+
+// decode reads and checks a request; the words of its errors are those of Daytona's daemon.
+func (t *Toolbox) decode(body []byte) (command, time.Duration, error) {
+	var r executeRequest
+	if err := transport.DecodeJSON(body, &r); err != nil {
+		return command{}, 0, fault.Invalidf("invalid request body: %v", err)
+	}
+	if r.Command == nil {
+		return command{}, 0, fault.Invalidf("invalid request body: Key: 'ExecuteRequest.Command' " +
+			"Error:Field validation for 'Command' failed on the 'required' tag")
+	}
+	cmd := command{text: *r.Command, cwd: r.Cwd, envs: r.Envs}
+	if err := cmd.check(); err != nil {
+		return command{}, 0, fault.Invalidf("%v", err)
+	}
+	limit := time.Duration(r.Timeout) * time.Second
+	if limit == 0 || limit > t.MaxTime {
+		limit = t.MaxTime
+	}
+	return cmd, limit, nil
+}
+
+// attachTime bounds the wait for the lease, which the actor gives or refuses at once.
+const attachTime = 10 * time.Second
+
+func (t *Toolbox) attach(c *transport.Ctx, id sandbox.ID) (messages.Lease, error) {
+	ctx, cancel := c.Within(attachTime, "attach to sandbox "+string(id))
+	defer cancel()
+	return transport.Ask[messages.Lease](ctx, t.actors, messages.AttachSandbox{ID: id})
+}
+
+// errCommandTime is the cause of a context whose command had its time.
+var errCommandTime = transport.RequestTimeoutf("command execution timeout")
+
+// whileLeased is a context that ends, each with its cause, when the limit has passed, when the
+// device is no longer to be used, and when the server stops.
+func whileLeased(c *transport.Ctx, lease messages.Lease, id sandbox.ID, limit time.Duration) (context.Context, func()) {
+	leased, end := context.WithCancelCause(c.Context())
+	ctx, cancel := context.WithTimeoutCause(leased, limit, errCommandTime)
+	go func() {
+		select {
+		case <-lease.Done:
+			end(fault.Conflictf("sandbox %s: the device left started while the command ran", id))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(); end(nil) }
+}
+
+// run executes cmd and returns the answer and how many bytes of output it lacks.
+func (t *Toolbox) run(ctx context.Context, serial string, cmd command) (*executeResponse, int64, error) {
+	nonce := "runner-" + rand.Text()
+	room := int64(len(nonce) + 16) // for the line with the pid
+	res, err := t.shell.Run(ctx, serial, ShellCommand{Script: cmd.script(nonce), MaxOutput: t.MaxOutput + room})
+	p := readOutput(res.Output, nonce)
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		if !fault.Is(cause, fault.Conflict) { // a device that stops takes the command along
+			t.kill(ctx, serial, p.pid)
+		}
+		return nil, 0, cause
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if p.noCwd {
+		return &executeResponse{notRun, cwdText(p.output, cmd.cwd)}, 0, nil
+	}
+	output, dropped := p.output, res.Dropped
+	if over := int64(len(output)) - t.MaxOutput; over > 0 {
+		output, dropped = output[:t.MaxOutput], dropped+over
+	}
+	if dropped > 0 {
+		output = t.appendCut(output, dropped)
+	}
+	return &executeResponse{res.ExitCode, output}, dropped, nil
+}
+
+// appendCut says in the last line of the output that it is not all of it.
+func (t *Toolbox) appendCut(output []byte, dropped int64) []byte {
+	if len(output) > 0 && output[len(output)-1] != '\n' {
+		output = append(output, '\n')
+	}
+	return fmt.Appendf(output, "[%d bytes of output were cut off: the limit is %d bytes]\n", dropped, t.MaxOutput)
+}
+
+// cwdText is why the directory could not be changed: the shell's words, if it has any.
+func cwdText(said []byte, cwd string) []byte {
+	if len(said) > 0 {
+		return said
+	}
+	return fmt.Appendf(nil, "cd: %s: not an accessible directory", cwd)
+}
+
+// kill ends what a hung-up shell left behind. It does so after ctx has ended.
+func (t *Toolbox) kill(ctx context.Context, serial string, pid int) {
+	if pid == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTime)
+	defer cancel()
+	res, err := t.shell.Run(ctx, serial, ShellCommand{Script: killScript(pid), MaxOutput: prologueLimit})
+	if err != nil || res.ExitCode != 0 {
+		t.Log.Warn("command not ended", zap.String(obs.Serial, serial), zap.Int(obs.PID, pid),
+			zap.Int(obs.ExitCode, res.ExitCode), zap.Error(err))
+	}
+}
