@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +26,25 @@ func itoa(n int) string { return strconv.Itoa(n) }
 type hostRun struct {
 	cmd    *exec.Cmd
 	ready  chan string // the ready line
-	stderr bytes.Buffer
+	stderr sharedBuffer
+}
+
+// sharedBuffer may be read while a process writes to it.
+type sharedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *sharedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *sharedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 func startHost(t *testing.T, dir string, port int) *hostRun {

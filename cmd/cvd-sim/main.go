@@ -67,6 +67,7 @@ func dispatch(name string, args []string) int {
 
 // snapshotUtil is snapshot_util_cvd, of which only the presence and the usage are simulated.
 func snapshotUtil(c simroot.Call) int {
-	fmt.Fprintln(c.Err, "snapshot_util_cvd: --subcmd=suspend|resume|snapshot_take --snapshot_path=DIR: not part of the simulated host")
+	fmt.Fprintln(c.Err, "snapshot_util_cvd: --subcmd=suspend|resume|snapshot_take --snapshot_path=DIR:"+
+		" not part of the simulated host")
 	return 1
 }

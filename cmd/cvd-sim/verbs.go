@@ -25,7 +25,8 @@ func host(args []string) int {
 	flags := flag.NewFlagSet("cvd-sim host", flag.ContinueOnError)
 	flags.StringVar(&o.Root, "root", defaultRoot, "directory of the host")
 	flags.StringVar(&o.Settings.Version, "version", "", "version of cvd and its host package (1.40.0)")
-	flags.StringVar(&o.Settings.BootTime, "boot-time", os.Getenv(simroot.BootTimeVariable), "time from a launch to Running (2.5s)")
+	flags.StringVar(&o.Settings.BootTime, "boot-time", os.Getenv(simroot.BootTimeVariable),
+		"time from a launch to Running (2.5s)")
 	flags.BoolVar(&o.KeepDevices, "keep", false, "leave the devices running when the command ends")
 	if err := flags.Parse(args); err != nil {
 		return usage(err)
@@ -80,7 +81,8 @@ func injectRules(args []string) int {
 	case len(rest) == 2 && rest[0] == "clear":
 		err = script.Clear(rest[1])
 	default:
-		return usage(errors.New("cvd-sim inject: want add, list or clear; the faults are " + strings.Join(inject.Names(), ", ")))
+		return usage(errors.New("cvd-sim inject: want add, list or clear; the faults are " +
+			strings.Join(inject.Names(), ", ")))
 	}
 	if err != nil {
 		return fail(err)

@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,9 +27,6 @@ import (
 // killed by the tests, the host's command only waits.
 
 const token = "e2e-token"
-
-// hosts counts the simulated hosts: each has ADB ports of its own.
-var hosts atomic.Int32
 
 // binaries is where TestMain built the two programs.
 var binaries string
@@ -78,8 +74,7 @@ func startHost(t *testing.T, args ...string) *simHost {
 	all := append([]string{"host", "--root", root, "--boot-time", "600ms"}, args...)
 	all = append(all, "--", "sh", "-c", "env -0 > '"+envFile+".new'; mv '"+envFile+".new' '"+envFile+"'; exec sleep 600")
 	h.cmd = exec.Command(filepath.Join(binaries, "cvd-sim"), all...)
-	h.cmd.Env = append(os.Environ(), "API_PORT="+strconv.Itoa(freePort(t)), "API_TOKEN="+token, "LOG_LEVEL=debug",
-		fmt.Sprintf("CVD_ADB_BASE_PORT=%d", 20000+100*hosts.Add(1)))
+	h.cmd.Env = append(os.Environ(), "API_PORT="+strconv.Itoa(freePort(t)), "API_TOKEN="+token, "LOG_LEVEL=debug")
 	log := &lockedBuffer{}
 	h.cmd.Stdout, h.cmd.Stderr = log, log
 	if err := h.cmd.Start(); err != nil {

@@ -62,16 +62,16 @@ func run(o options) error {
 
 	begun, load := time.Now(), loadAverage()
 	results, err := measureAll(ctx, bin, scale(o.short), wanted)
-	if err != nil {
+	if len(results) == 0 && err != nil {
 		return err
 	}
 	fmt.Printf("\n%s, %d cores, %s, load %s before, took %s\n\n", runtime.Version(), runtime.NumCPU(), runtime.GOARCH,
 		load, time.Since(begun).Round(time.Second))
 	printTable(os.Stdout, results)
-	if !fit(results, o.strict) {
-		return errUnfit
+	if err == nil && !fit(results, o.strict) {
+		err = errUnfit
 	}
-	return nil
+	return err
 }
 
 // measureAll runs the rows one after the other in one lab.

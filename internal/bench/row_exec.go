@@ -40,7 +40,8 @@ func measureExec(ctx context.Context, l *lab) (figures []figure, notes []string,
 			deviceCPU(ours, base),
 		}
 		notes = []string{fmt.Sprintf("%d commands over HTTP, %d forked; CPU: ours the runner's, baseline adb's "+
-			"client and server; ours makes %s heap objects per command", ours.count, base.count, digits(allocated/float64(ours.count)))}
+			"client and server; ours makes %s heap objects per command",
+			ours.count, base.count, digits(allocated/float64(ours.count)))}
 		return nil
 	})
 	return figures, notes, err

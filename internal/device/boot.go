@@ -225,6 +225,11 @@ func (b *boot) settle(ctx context.Context) error {
 		}
 	}
 	if b.cause != nil {
+		// Whoever answered on the port may be a stranger who took it: the launcher is ours.
+		if state, _ := d.launcherState(ctx); state != cvd.LauncherAlive {
+			d.disconnect()
+			return b.failed(ctx, b.cause)
+		}
 		d.log.Warn("cvd failed and the device has booted", zap.Error(b.cause))
 	}
 	home, dir := d.place(ctx, b.group)

@@ -40,6 +40,7 @@ func (d *Device) Observe(ctx context.Context) sandbox.Observation {
 	if d.adbAnswers(ctx, note) {
 		o.Life = d.askBooted(ctx, note)
 		d.describeVM(ctx, &o)
+		d.exposeStranger(ctx, rec, &o, note)
 		return o
 	}
 	launcher, err := d.launcherState(ctx)
@@ -54,6 +55,22 @@ func (d *Device) Observe(ctx context.Context) sandbox.Observation {
 		note("launcher", "did not answer in time: %v", err)
 	}
 	return o
+}
+
+// exposeStranger corrects the verdict where the one who answers on the device's port is not the
+// device: neither its crosvm nor its launcher is there. Where it is not on record where the
+// device keeps its sockets, nothing of it can be missed.
+func (d *Device) exposeStranger(ctx context.Context, rec ledger.Record, o *sandbox.Observation, note func(string, string, ...any)) {
+	if o.CrosvmPID != 0 || rec.Paths.GroupHome == "" {
+		return
+	}
+	if state, _ := d.launcherState(ctx); state != cvd.LauncherAbsent {
+		return
+	}
+	note("process", "no crosvm of %s and no launcher: whoever answers on %s is not this device", rec.Instance, d.serial())
+	d.setBooted(false)
+	d.disconnect()
+	o.Life = sandbox.LifeAbsent
 }
 
 // adbAnswers pings adbd on the connection that is open, if one is.
@@ -77,6 +94,7 @@ func (d *Device) adbAnswers(ctx context.Context, note func(string, string, ...an
 // the next launch: a booted device stays booted.
 func (d *Device) askBooted(ctx context.Context, note func(string, string, ...any)) sandbox.Life {
 	if d.bootSeen() {
+		note("adb", "Android has booted")
 		return sandbox.LifeRunning
 	}
 	value, err := d.getprop(ctx, "sys.boot_completed")

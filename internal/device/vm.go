@@ -21,6 +21,7 @@ const measureEvery = time.Minute
 // vm is the processes of a running device, as found once and kept until it is gone: reading
 // the process table at each look would cost more than everything else of it.
 type vm struct {
+	connects int // which ADB connection it was found behind: a new one may lead elsewhere
 	crosvm   host.ProcessID
 	launcher int // pid of run_cvd
 
@@ -33,8 +34,9 @@ func (d *Device) describeVM(ctx context.Context, o *sandbox.Observation) {
 	d.mu.Lock()
 	v := d.vm
 	d.mu.Unlock()
-	if v.crosvm.IsZero() {
+	if n := d.connects(); v.crosvm.IsZero() || v.connects != n {
 		v = d.findVM(ctx)
+		v.connects = n
 	}
 	if !v.crosvm.IsZero() && time.Since(v.measured) > measureEvery {
 		v.memoryMB, v.measured = d.measure(ctx, v.crosvm.PID), time.Now()
@@ -43,6 +45,15 @@ func (d *Device) describeVM(ctx context.Context, o *sandbox.Observation) {
 	d.vm = v
 	d.mu.Unlock()
 	o.CrosvmPID, o.LauncherPID, o.MemoryMB = v.crosvm.PID, v.launcher, v.memoryMB
+}
+
+// connects counts the ADB connections to the device so far.
+func (d *Device) connects() int {
+	conn, err := d.o.ADB.Get(d.serial())
+	if err != nil {
+		return 0
+	}
+	return conn.State().Connects
 }
 
 func (d *Device) findVM(ctx context.Context) vm {

@@ -172,7 +172,7 @@ func failures(t *testing.T, a *adb) {
 		{[]string{"push", file, "/system/x"}, "couldn't create file: Permission denied"},
 		{[]string{"push", file, "/nope/x"}, "secure_mkdirs() failed"},
 		{[]string{"pull", "/data/property/persistent_properties", dir}, "Permission denied"},
-		{[]string{"pull", "/nope", dir}, "does not exist"},
+		{[]string{"pull", "/nope", dir}, "failed to stat remote object"},
 		{[]string{"shell", "nope"}, "inaccessible or not found"},
 	} {
 		out, errs, status := a.run("", append([]string{"-s", a.addr}, c.args...)...)

@@ -58,7 +58,7 @@ func (d Device) runShell(st *stream, r shellRequest) {
 	interrupt := func() {
 		<-ready
 		if started != nil {
-			started.Interrupt(d.Guest)
+			started.Interrupt()
 		}
 	}
 	if r.v2 {
@@ -87,6 +87,9 @@ func (d Device) runShell(st *stream, r shellRequest) {
 		case <-session.Done():
 			status = session.Wait()
 		case <-st.closed:
+			if !r.v2 {
+				settle(session)
+			}
 			session.Hangup()
 			return
 		}
@@ -97,6 +100,17 @@ func (d Device) runShell(st *stream, r shellRequest) {
 	}
 	if r.v2 {
 		st.Write([]byte{packetExit, 1, 0, 0, 0, byte(status)})
+	}
+}
+
+// settle gives a session without a protocol a moment to use what it was sent: the only end of
+// input that adb exec-in knows is closing the stream, which also hangs up.
+func settle(s *guest.Session) {
+	t := time.NewTimer(200 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-s.Done():
+	case <-t.C:
 	}
 }
 

@@ -73,7 +73,8 @@ func (c Config) clean(keep bool) error {
 		for i, pid := range pids {
 			words[i] = fmt.Sprint(pid)
 		}
-		return simroot.Saidf("Instance directory files in use. Try `cvd reset`? Observed PIDs: %s", strings.Join(words, ", "))
+		return simroot.Saidf("Instance directory files in use. Try `cvd reset`? Observed PIDs: %s",
+			strings.Join(words, ", "))
 	}
 	set := map[string]bool{}
 	if keep {

@@ -14,7 +14,8 @@ func abort() error {
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // nobody wants the core
 	// struct sigaction of the kernel: handler, flags, restorer, mask; all zero is SIG_DFL.
 	var action [4]uintptr
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGABRT), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION,
+		uintptr(unix.SIGABRT), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
 	if errno != 0 {
 		return fmt.Errorf("abort: %w", errno)
 	}

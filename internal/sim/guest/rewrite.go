@@ -3,6 +3,7 @@ package guest
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -11,7 +12,7 @@ import (
 // process table. Before a statement runs it is rewritten in place:
 //
 //	$$ $PPID $! $0    variables that hold the guest's values
-//	~name             stays as it is, as in a shell without a user database
+//	~name, \x         '~'name, 'x': no user database is asked, no backslash stays in a value
 //	X &               { fork; { self=$bg; enter; (X); leave; } </dev/null & }
 //	X | Y             { stage; (X); staged; } | (Y)
 //	f() X             f() { local depth=$((depth+1)); call; X; }
@@ -42,7 +43,7 @@ const maxNesting = 2000
 // rewriter rewrites statements; it remembers what it made itself.
 type rewriter struct {
 	own     map[*syntax.Stmt]bool
-	hdocs   map[*syntax.Word]bool
+	asIs    map[*syntax.Word]bool // words that are not to be quoted
 	depth   int
 	changed bool
 	err     error
@@ -50,7 +51,7 @@ type rewriter struct {
 
 // rewrite makes st safe to run. changed tells whether it did anything.
 func rewrite(stmts ...*syntax.Stmt) (changed bool, err error) {
-	rw := &rewriter{own: map[*syntax.Stmt]bool{}, hdocs: map[*syntax.Word]bool{}}
+	rw := &rewriter{own: map[*syntax.Stmt]bool{}, asIs: map[*syntax.Word]bool{}}
 	for _, st := range stmts {
 		syntax.Walk(st, rw.visit)
 	}
@@ -85,12 +86,21 @@ func (rw *rewriter) visit(node syntax.Node) bool {
 	case *syntax.FuncDecl:
 		rw.function(n)
 	case *syntax.Redirect:
-		if n.Hdoc != nil {
-			rw.hdocs[n.Hdoc] = true
+		if n.Op == syntax.Hdoc || n.Op == syntax.DashHdoc {
+			rw.asIs[n.Word] = true
+			if n.Hdoc != nil {
+				rw.leave(n.Hdoc)
+			}
+		}
+	case *syntax.DblQuoted:
+		rw.leave(n)
+	case *syntax.BinaryTest:
+		if w, ok := n.Y.(*syntax.Word); ok && n.Op == syntax.TsReMatch {
+			rw.asIs[w] = true // a regular expression keeps its backslashes
 		}
 	case *syntax.Word:
-		if !rw.hdocs[n] {
-			rw.tilde(n)
+		if !rw.asIs[n] {
+			rw.quote(n)
 		}
 	case *syntax.ParamExp:
 		rw.param(n)
@@ -155,24 +165,58 @@ func (rw *rewriter) function(f *syntax.FuncDecl) {
 	f.Body = &syntax.Stmt{Cmd: &syntax.Block{Stmts: []*syntax.Stmt{{Cmd: deeper}, call(cmdCall), f.Body}}}
 }
 
-func (rw *rewriter) tilde(w *syntax.Word) {
-	if len(w.Parts) == 0 {
-		return
-	}
-	lit, ok := w.Parts[0].(*syntax.Lit)
-	if !ok {
-		return
-	}
-	// ~ and ~/… are $HOME; every other ~ that starts a word, also one that a brace expansion makes,
-	// would be looked up in the host's user database.
-	for i := 0; i < len(lit.Value); i++ {
-		start := i == 0 || strings.IndexByte("{,", lit.Value[i-1]) >= 0
-		if start && lit.Value[i] == '~' && i+1 < len(lit.Value) && strings.IndexByte("/,}", lit.Value[i+1]) < 0 {
-			lit.Value = lit.Value[:i] + `\` + lit.Value[i:]
+// quote spells out what the interpreter would get wrong in the unquoted parts of a word: a
+// backslash stays in the value of an assignment, and any ~ but ~ and ~/… that starts a word, also
+// one that a brace expansion makes, is looked up in the host's user database.
+func (rw *rewriter) quote(w *syntax.Word) {
+	var parts []syntax.WordPart
+	for n, part := range w.Parts {
+		lit, ok := part.(*syntax.Lit)
+		if !ok || !strings.ContainsAny(lit.Value, `\~`) {
+			parts = append(parts, part)
+			continue
+		}
+		text, from := lit.Value, 0
+		single := func(i int, char string, next int) {
+			if i > from {
+				parts = append(parts, &syntax.Lit{Value: text[from:i]})
+			}
+			parts = append(parts, &syntax.SglQuoted{Value: char})
+			from = next
 			rw.changed = true
-			i++
+		}
+		for i := 0; i < len(text); i++ {
+			switch {
+			case text[i] == '\\' && i+1 < len(text) && text[i+1] == '\'':
+				single(i, "", i+2)
+				parts[len(parts)-1] = &syntax.DblQuoted{Parts: []syntax.WordPart{&syntax.Lit{Value: "'"}}}
+				i++
+			case text[i] == '\\' && i+1 < len(text):
+				_, size := utf8.DecodeRuneInString(text[i+1:])
+				single(i, text[i+1:i+1+size], i+1+size)
+				i += size
+			case text[i] == '~' && i+1 < len(text) && strings.IndexByte("/,}", text[i+1]) < 0 &&
+				(i == 0 && n == 0 || i > 0 && strings.IndexByte("{,", text[i-1]) >= 0):
+				single(i, "~", i+1)
+			}
+		}
+		if from < len(text) {
+			parts = append(parts, &syntax.Lit{Value: text[from:]})
 		}
 	}
+	w.Parts = parts
+}
+
+// leave marks the words below node as not to be quoted: they are within double quotes, where
+// other rules hold. A command substitution starts afresh.
+func (rw *rewriter) leave(node syntax.Node) {
+	syntax.Walk(node, func(n syntax.Node) bool {
+		if w, ok := n.(*syntax.Word); ok {
+			rw.asIs[w] = true
+		}
+		_, fresh := n.(*syntax.CmdSubst)
+		return !fresh
+	})
 }
 
 func (rw *rewriter) param(pe *syntax.ParamExp) {

@@ -27,6 +27,7 @@ type Spec struct {
 
 // Session is a shell with all it started. Its methods are safe for concurrent use.
 type Session struct {
+	guest *Guest
 	shell *process
 	stdin *os.File
 
@@ -48,7 +49,7 @@ func (g *Guest) Start(spec Spec) (*Session, error) {
 	if spec.Stderr == nil {
 		spec.Stderr = io.Discard
 	}
-	s := &Session{stdin: stdin, drained: make(chan struct{})}
+	s := &Session{guest: g, stdin: stdin, drained: make(chan struct{})}
 	args := []string{"/system/bin/sh", "-c", spec.Script}
 	if spec.Script == "" {
 		args = []string{"/system/bin/sh", "-"}
@@ -101,8 +102,8 @@ func (s *Session) Wait() int {
 func (s *Session) Hangup() { s.shell.deliver(toybox.SIGHUP) }
 
 // Interrupt is ctrl-C: SIGINT to the whole group.
-func (s *Session) Interrupt(g *Guest) {
-	for _, p := range g.table.all() {
+func (s *Session) Interrupt() {
+	for _, p := range s.guest.table.all() {
 		if p.pgid == s.shell.pid {
 			p.deliver(toybox.SIGINT)
 		}

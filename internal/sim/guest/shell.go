@@ -345,8 +345,10 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// stop runs statements and reports whether the shell must end.
+// stop runs the statements of a line and reports whether the shell must end.
 func (sh *shell) stop(stmts ...*syntax.Stmt) bool {
+	ctx, cancel := sh.interruptible()
+	defer cancel()
 	for _, st := range stmts {
 		if _, err := rewrite(st); err != nil {
 			fmt.Fprintf(sh.call.Err, "sh: %v\n", err)
@@ -354,17 +356,14 @@ func (sh *shell) stop(stmts ...*syntax.Stmt) bool {
 			return true
 		}
 		sh.noteFunctions(st)
-		ctx, cancel := sh.interruptible()
 		err := sh.runner.Run(ctx, st)
-		interrupted := ctx.Err() != nil && sh.ctx.Err() == nil
-		cancel()
 		var exit interp.ExitStatus
 		switch {
-		case err == nil:
-			sh.status = 0
-		case interrupted:
+		case ctx.Err() != nil && sh.ctx.Err() == nil:
 			sh.status = 128 + toybox.SIGINT
 			return false
+		case err == nil:
+			sh.status = 0
 		case errors.As(err, &exit):
 			sh.status = int(exit)
 		default:

@@ -27,6 +27,8 @@ func TestScriptsRunAsOnAndroid(t *testing.T) {
 		{"stderr is apart", `echo a; echo b >&2`, "a\n", "b\n", 0},
 		{"echo knows escapes", `echo 'a\tb\\c'; echo -E 'a\tb'; echo -n x`, "a\tb\\c\na\\tb\nx", "", 0},
 		{"a quote within quotes", `A='it'\''s $HOME'; export B='b'\''s'; echo "$A" "$B" x\'y`, "it's $HOME b's x'y\n", "", 0},
+		{"backslashes and tildes", `a=x\ y; b=a\\b; c=\~root; d=~root; e=~/q; f="\$\'"; echo -E "$a|$b|$c|$d|$e|$f" ~nobody {~root,\,}`, `x y|a\b|~root|~root|//q|$\' ~nobody ~root ,` + "\n", "", 0},
+		{"quoted patterns", `case 'a*' in a\*) echo literal;; esac; x=a.b; echo ${x#a\.}; [[ axb != a\.b ]] && echo other`, "literal\nb\nother\n", "", 0},
 		{"printf", `printf '%s-%03d|' a 7 b 8; printf 'x\n'`, "a-007|b-008|x\n", "", 0},
 		{"pipes", `seq 5 | grep -v 3 | tail -n 2 | tr '\n' ,`, "4,5,", "", 0},
 		{"the last stage decides the status", `false | true; echo $?; set -o pipefail; false | true; echo $?`, "0\n1\n", "", 0},

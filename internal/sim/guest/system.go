@@ -32,7 +32,7 @@ func (s *system) CPUs() int                            { return s.g.options.CPUs
 func (s *system) Power(how string)                     { s.g.RequestPower(how) }
 func (s *system) Settings(sp string) map[string]string { return s.g.config.list(sp) }
 
-func (s *system) SetProperty(name, value string, _ int) error { return s.g.props.set(name, value) }
+func (s *system) SetProperty(name, value string) error { return s.g.props.set(name, value) }
 
 func (s *system) Setting(space, key string) (string, bool) { return s.g.config.get(space, key) }
 

@@ -25,7 +25,9 @@ const (
 
 // States lists all states.
 func States() []State {
-	return []State{Unspecified, Preparing, Starting, Running, Stopping, Stopped, PrepareFailed, BootFailed, Unreachable, Cancelled}
+	return []State{
+		Unspecified, Preparing, Starting, Running, Stopping, Stopped, PrepareFailed, BootFailed, Unreachable, Cancelled,
+	}
 }
 
 // String is the state as cvd prints it.

@@ -106,7 +106,8 @@ func writeHelpXML(w io.Writer) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	fmt.Fprint(w, "<?xml version=\"1.0\"?>\n<AllFlags>\n<program>cvd_internal_start</program>\n<usage>Launch a device</usage>\n")
+	fmt.Fprint(w, "<?xml version=\"1.0\"?>\n<AllFlags>\n<program>cvd_internal_start</program>\n"+
+		"<usage>Launch a device</usage>\n")
 	for _, name := range names {
 		def, typ := known[name], "string"
 		if boolean(def) {

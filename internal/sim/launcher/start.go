@@ -63,7 +63,8 @@ func start(c simroot.Call) error {
 func (d device) prepareFaults() error {
 	switch fs := faults(); {
 	case fs.Has("disk_full"):
-		return simroot.Saidf("Not enough space remaining in fs containing \"%s\", wanted 8589934592, got 4096", d.instanceDir())
+		return simroot.Saidf("Not enough space remaining in fs containing %q, wanted 8589934592, got 4096",
+			d.instanceDir())
 	case fs.Has("files_in_use"):
 		path := d.log("logcat")
 		if err := os.MkdirAll(filepath.Dir(path), 0o775); err != nil {
@@ -121,8 +122,9 @@ func holders(dirs ...string) []int {
 
 // prepareRun makes what the launcher expects: directories, configuration, logs.
 func (d device) prepareRun(flags map[string]string) error {
-	for _, dir := range append(d.socketDirs(), filepath.Join(d.udsDir(), "internal"), filepath.Join(d.udsDir(), "grpc_socket"),
-		filepath.Join(d.instanceDir(), "logs")) {
+	dirs := append(d.socketDirs(), filepath.Join(d.udsDir(), "internal"), filepath.Join(d.udsDir(), "grpc_socket"),
+		filepath.Join(d.instanceDir(), "logs"))
+	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o775); err != nil {
 			return fmt.Errorf("prepare the run: %w", err)
 		}
@@ -151,7 +153,7 @@ func (d device) prepareRun(flags map[string]string) error {
 	case fs.Has("stale_socket"):
 		return staleSocket(d.udsDir())
 	case fs.Has("port_in_use"):
-		return startHelper(d.bin, d.environment(), "--listen="+net.JoinHostPort("127.0.0.1", strconv.Itoa(d.root.ADBPort(d.number))))
+		return LeakPort(d.root, d.bin, d.home, d.number)
 	}
 	return nil
 }

@@ -27,7 +27,8 @@ func Environment(root *simroot.Root, lookup func(string) (string, bool)) []strin
 		"CVD_ADB_BASE_PORT=" + strconv.Itoa(root.Settings.ADBBasePort),
 	}
 	defaults := map[string]string{
-		"API_PORT": strconv.Itoa(defaultAPIPort), "CVD_HOST_MEMORY_MB": "65536", "CVD_HOST_CPUS": "32", "CVD_HOST_DISK_GB": "2048",
+		"API_PORT":           strconv.Itoa(defaultAPIPort),
+		"CVD_HOST_MEMORY_MB": "65536", "CVD_HOST_CPUS": "32", "CVD_HOST_DISK_GB": "2048",
 	}
 	if _, ok := lookup("DAYTONA_RUNNER_TOKEN"); !ok {
 		defaults["API_TOKEN"] = DefaultToken

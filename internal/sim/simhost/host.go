@@ -44,11 +44,11 @@ const (
 // Run furnishes the host, runs the command until it ends or ctx does, and ends all processes of the
 // host. It returns the command's exit status.
 func Run(ctx context.Context, o Options) (code int, err error) {
-	root, unlock, err := open(o)
+	root, closeRoot, err := open(o)
 	if err != nil {
 		return 1, err
 	}
-	defer unlock()
+	defer closeRoot()
 	if err := endCommand(root); err != nil {
 		return 1, err
 	}
@@ -71,51 +71,50 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	return runCommand(ctx, root, port, o)
 }
 
-// open makes or opens the root, with a lock that keeps a second host off it.
-func open(o Options) (*simroot.Root, func(), error) {
+// open makes or opens the root. Until close is called no other host uses it or its ADB ports.
+func open(o Options) (root *simroot.Root, closeRoot func(), err error) {
 	settings := o.Settings
 	if old, err := simroot.Load(o.Root); err == nil {
 		settings = merge(old.Settings, settings)
 	}
-	root, err := simroot.Create(o.Root, settings)
+	if root, err = simroot.Create(o.Root, settings); err != nil {
+		return nil, nil, err
+	}
+	lock, err := lockRoot(root.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(root.Dir, "host.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	base, release, err := reserveBlock(settings.ADBBasePort, ports)
 	if err != nil {
-		return nil, nil, fmt.Errorf("lock the simulated host: %w", err)
+		return nil, nil, errors.Join(err, lock.Close())
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(lock.Name())
-		return nil, nil, errors.Join(fmt.Errorf("%s is in use by another cvd-sim host (process %s): end that one, or choose another --root",
-			root.Dir, holder), lock.Close())
-	}
-	unlock := func() { lock.Close() }
-	if err := errors.Join(lock.Truncate(0), writeString(lock, strconv.Itoa(os.Getpid()))); err != nil {
-		unlock()
-		return nil, nil, fmt.Errorf("lock the simulated host: %w", err)
-	}
-	base, err := freeBlock(preferredADBPort(o.LookupEnv, root.Settings.ADBBasePort), ports)
-	if err != nil {
-		unlock()
-		return nil, nil, err
+	closeRoot = func() {
+		release()
+		lock.Close()
 	}
 	settings.ADBBasePort = base
 	if root, err = simroot.Create(root.Dir, settings); err != nil {
-		unlock()
+		closeRoot()
 		return nil, nil, err
 	}
-	return root, unlock, nil
+	return root, closeRoot, nil
 }
 
-// preferredADBPort is where the devices' ADB ports begin if they are free there: what a person
-// chose, else what the host had when it ran last.
-func preferredADBPort(lookup func(string) (string, bool), last int) int {
-	text, _ := lookup("CVD_ADB_BASE_PORT")
-	if port, err := strconv.Atoi(text); err == nil && port > 0 && port < lastADBPort {
-		return port
+// lockRoot keeps a second host off the root. The file tells people who has it.
+func lockRoot(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "host.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock the simulated host: %w", err)
 	}
-	return last
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(lock.Name())
+		return nil, errors.Join(fmt.Errorf("%s is in use by another cvd-sim host (process %s): "+
+			"end that one, or choose another --root", dir, holder), lock.Close())
+	}
+	if err := errors.Join(lock.Truncate(0), writeString(lock, strconv.Itoa(os.Getpid()))); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the simulated host: %w", err), lock.Close())
+	}
+	return lock, nil
 }
 
 func writeString(f *os.File, s string) error {

@@ -18,20 +18,29 @@ const (
 	lastADBPort  = 32000
 )
 
-// freeBlock returns the first port of a block of free ones: first the preferred, then the usual, then
-// others.
-func freeBlock(preferred, size int) (int, error) {
-	for _, base := range []int{preferred, usualADBPort} {
-		if base > 0 && blockFree(base, size) {
-			return base, nil
-		}
-	}
+// reserveBlock takes a block of free ports, the preferred one, the usual one or another, and returns its
+// first port. Until release is called no other simulated host of this machine takes the same block,
+// although nobody listens there yet.
+func reserveBlock(preferred, size int) (base int, release func(), err error) {
+	candidates := []int{preferred, usualADBPort}
 	for base := usualADBPort + 200; base+size < lastADBPort; base += 200 {
-		if blockFree(base, size) {
-			return base, nil
-		}
+		candidates = append(candidates, base)
 	}
-	return 0, fmt.Errorf("no block of %d free ports between %d and %d for the devices' ADB", size, usualADBPort, lastADBPort)
+	for _, base := range candidates {
+		if base == 0 {
+			continue
+		}
+		// An abstract socket leaves no file behind and ends with the process.
+		mark, err := new(net.ListenConfig).Listen(context.Background(), "unix", fmt.Sprintf("@cvd-sim-adb-%d", base))
+		if err != nil {
+			continue
+		}
+		if blockFree(base, size) {
+			return base, func() { mark.Close() }, nil
+		}
+		mark.Close()
+	}
+	return 0, nil, fmt.Errorf("no block of %d free ports between %d and %d for ADB", size, usualADBPort, lastADBPort)
 }
 
 func blockFree(base, size int) bool {
@@ -44,7 +53,8 @@ func blockFree(base, size int) bool {
 }
 
 func portFree(port int) bool {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return false
 	}

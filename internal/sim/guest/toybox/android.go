@@ -41,7 +41,7 @@ func setprop(c *Call) int {
 	if len(c.Args) != 3 {
 		return c.fail("Needs 2 arguments (see \"setprop --help\")")
 	}
-	if err := c.Sys.SetProperty(c.Args[1], c.Args[2], c.View.UID); err != nil {
+	if err := c.Sys.SetProperty(c.Args[1], c.Args[2]); err != nil {
 		return c.fail("failed to set property '%s' to '%s'", c.Args[1], c.Args[2])
 	}
 	return 0

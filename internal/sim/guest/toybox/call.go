@@ -44,7 +44,7 @@ type Process struct {
 type System interface {
 	Property(name string) string
 	Properties() map[string]string
-	SetProperty(name, value string, uid int) error
+	SetProperty(name, value string) error
 	Setting(space, key string) (string, bool)
 	PutSetting(space, key, value string)
 	Settings(space string) map[string]string

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
@@ -376,44 +375,61 @@ func typeLetter(info vfs.Info) byte {
 	return 'f'
 }
 
-// globMatch is fnmatch(3) without flags: * and ? match a slash and a leading dot too.
+// globMatch is fnmatch(3) without flags: * and ? match a slash and a leading dot too. Only the
+// last * is ever tried again, so that no pattern takes more than len(pattern)*len(name) steps.
 func globMatch(pattern, name string) bool {
-	for pattern != "" {
-		switch pattern[0] {
-		case '*':
-			for i := 0; i <= len(name); i++ {
-				if globMatch(pattern[1:], name[i:]) {
-					return true
-				}
-			}
-			return false
-		case '[':
-			end := strings.IndexByte(pattern[1:], ']') + 1
-			if end <= 1 {
-				end = strings.IndexByte(pattern[min(2, len(pattern)):], ']') + 2
-			}
-			if name == "" || end < 2 || end >= len(pattern) {
-				return false
-			}
-			ok, err := path.Match(strings.Replace(pattern[:end+1], "[!", "[^", 1), name[:1])
-			if err != nil || !ok {
-				return false
-			}
-			pattern, name = pattern[end+1:], name[1:]
+	star, retry := -1, 0
+	p, n := 0, 0
+	for n < len(name) {
+		if p < len(pattern) && pattern[p] == '*' {
+			star, retry = p, n
+			p++
 			continue
-		case '\\':
-			if len(pattern) > 1 {
-				pattern = pattern[1:]
-			}
-			fallthrough
-		default:
-			if name == "" || pattern[0] != '?' && pattern[0] != name[0] || pattern[0] == '?' && name == "" {
-				return false
-			}
 		}
-		pattern, name = pattern[1:], name[1:]
+		if size, ok := globOne(pattern[p:], name[n]); ok {
+			p += size
+			n++
+			continue
+		}
+		if star < 0 {
+			return false
+		}
+		retry++
+		p, n = star+1, retry
 	}
-	return name == ""
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// globOne matches one byte against the first item of a pattern, which is size bytes long.
+func globOne(pattern string, b byte) (size int, ok bool) {
+	switch {
+	case pattern == "":
+		return 0, false
+	case pattern[0] == '?':
+		return 1, true
+	case pattern[0] == '\\' && len(pattern) > 1:
+		return 2, pattern[1] == b
+	case pattern[0] != '[':
+		return 1, pattern[0] == b
+	}
+	i := 1
+	negated := i < len(pattern) && (pattern[i] == '!' || pattern[i] == '^')
+	if negated {
+		i++
+	}
+	found := false
+	for first := i; i < len(pattern); i++ {
+		if pattern[i] == ']' && i > first {
+			return i + 1, found != negated
+		}
+		low, high := pattern[i], pattern[i]
+		if i+2 < len(pattern) && pattern[i+1] == '-' && pattern[i+2] != ']' {
+			high = pattern[i+2]
+			i += 2
+		}
+		found = found || low <= b && b <= high
+	}
+	return 1, b == '[' // never closed: a bracket like any other
 }
 
 // findFormat fills in the directives and escapes of -printf.
@@ -468,92 +484,4 @@ func findField(letter byte, x found) string {
 		return "u:object_r:unlabeled:s0"
 	}
 	return statField(letter, x.name, x.info)
-}
-
-// maxArguments bounds one xargs command line, in bytes.
-const maxArguments = 128 << 10
-
-func xargs(c *Call) int {
-	o, ok := c.parse("+0n:I:rtP:d:")
-	if !ok {
-		return 1
-	}
-	command := o.args
-	if len(command) == 0 {
-		command = []string{"echo"}
-	}
-	limit := 1 << 30
-	if o.flags['n'] {
-		limit, _ = strconv.Atoi(o.value['n'])
-	}
-	items, err := c.items(o)
-	if err != nil {
-		return c.fail("%s", vfs.Reason(err))
-	}
-	worst := 0
-	run := func(args []string) {
-		if status := c.Sys.Run(c, args, Keep); status != 0 {
-			worst = 123
-			if status == 126 || status == 127 {
-				worst = status
-			}
-		}
-	}
-	if holder := o.value['I']; holder != "" {
-		for _, item := range items {
-			args := make([]string, len(command))
-			for i, arg := range command {
-				args[i] = strings.ReplaceAll(arg, holder, item)
-			}
-			run(args)
-		}
-		return worst
-	}
-	for first := true; len(items) > 0 || first && !o.flags['r'] && len(items) == 0; first = false {
-		n, size := 0, 0
-		for n < len(items) && n < max(limit, 1) && (n == 0 || size+len(items[n]) < maxArguments) {
-			size += len(items[n]) + 1
-			n++
-		}
-		run(slices.Concat(command, items[:n]))
-		items = items[n:]
-		if c.Ctx.Err() != nil {
-			return 1
-		}
-	}
-	return worst
-}
-
-// items reads what xargs hands on: NUL-separated with -0, lines with -I, else words.
-func (c *Call) items(o options) ([]string, error) {
-	text, err := c.readAll(c.In, 64<<20)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case o.flags['0']:
-		return slices.DeleteFunc(strings.Split(text, "\x00"), func(s string) bool { return s == "" }), nil
-	case o.flags['I']:
-		return slices.DeleteFunc(strings.Split(text, "\n"), func(s string) bool { return s == "" }), nil
-	}
-	return strings.Fields(text), nil
-}
-
-func (c *Call) readAll(r interface{ Read([]byte) (int, error) }, limit int64) (string, error) {
-	var b strings.Builder
-	_, err := c.copy(&limited{w: &b, left: limit}, r)
-	return b.String(), err
-}
-
-// limited fails like a full memory once more than left bytes were written.
-type limited struct {
-	w    *strings.Builder
-	left int64
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	if l.left -= int64(len(p)); l.left < 0 {
-		return 0, syscall.ENOMEM
-	}
-	return l.w.Write(p)
 }

@@ -230,14 +230,12 @@ func (v *View) Mkdir(p string, perm fs.FileMode) error {
 	return pathError("mkdir", p, err)
 }
 
-// Symlink makes p a link to target.
+// Symlink makes p a link to target. Links belong to root: the disk cannot change a link's owner,
+// only that of what it leads to.
 func (v *View) Symlink(target, p string) error {
 	full, err := v.changeable(p)
 	if err == nil {
 		err = v.fs.disk.Symlink(target, full)
-	}
-	if err == nil {
-		err = v.own(full)
 	}
 	return pathError("symlink", p, err)
 }
