@@ -78,9 +78,6 @@ var layers = map[string][]string{
 // usesActors lists who may import the actor library.
 var usesActors = []string{"actors", "cmd/runner-android", testHelpers}
 
-// scaffolding is left out of every rule.
-var scaffolding = []string{"internal/depstmp"}
-
 // goPackage is what "go list -json" says about one package; paths are relative to the module.
 type goPackage struct {
 	ImportPath, Dir, Name, Doc         string
@@ -232,7 +229,7 @@ func listPackages(t *testing.T) []goPackage {
 			t.Fatal(err)
 		}
 		pkg.ImportPath = strings.TrimPrefix(strings.TrimPrefix(pkg.ImportPath, module), "/")
-		if pkg.ImportPath != "" && !slices.Contains(scaffolding, pkg.ImportPath) {
+		if pkg.ImportPath != "" {
 			packages = append(packages, pkg)
 		}
 	}

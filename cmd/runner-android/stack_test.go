@@ -3,7 +3,6 @@ package main_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +26,9 @@ import (
 // killed by the tests, the host's command only waits.
 
 const token = "e2e-token"
+
+// client gives up after two minutes, which is longer than any answer may take here.
+var client = &http.Client{Timeout: 2 * time.Minute}
 
 // binaries is where TestMain built the two programs.
 var binaries string
@@ -287,7 +289,7 @@ func startRunner(h *simHost, settings ...string) *runner {
 			h.t.Fatalf("the runner ended: %s", r.log)
 		default:
 		}
-		resp, err := http.Get(r.url + "/")
+		resp, err := client.Get(r.url + "/")
 		if err != nil {
 			return err
 		}
@@ -344,15 +346,13 @@ func (r *runner) do(method, path string, body any) (reply, error) {
 		}
 		in = bytes.NewReader(data)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, r.url+path, in)
+	req, err := http.NewRequest(method, r.url+path, in)
 	if err != nil {
 		return reply{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return reply{}, err
 	}

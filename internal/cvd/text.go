@@ -13,7 +13,7 @@ const (
 )
 
 // escapes are the terminal's colour and title sequences, which the host tools print even to files.
-var escapes = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[\\x20-/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\))")
+var escapes = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[\\x20-/]*[\\x40-\\x7e]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\))")
 
 // cleanLines returns the last n non-empty lines of b as plain text: no terminal escapes, no control
 // characters, valid UTF-8, each cut at maxLineBytes.

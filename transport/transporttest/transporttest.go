@@ -163,7 +163,7 @@ func (c *Client) Raw(request string) Answer {
 // Dial opens a connection that ends with the test and after a while.
 func (c *Client) Dial() net.Conn {
 	c.t.Helper()
-	conn, err := net.Dial("tcp", c.Addr)
+	conn, err := new(net.Dialer).DialContext(c.t.Context(), "tcp", c.Addr)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package guestfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -46,7 +47,7 @@ func (h *File) Read(p []byte) (int, error) {
 	defer h.mu.Unlock()
 	n, err := h.readAt(p, h.pos)
 	h.pos += int64(n)
-	if n > 0 && err == io.EOF {
+	if n > 0 && errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return n, err

@@ -221,7 +221,7 @@ func TestRangeIsAPartOfTheDisk(t *testing.T) {
 		t.Error("a write left the range")
 	}
 	got := make([]byte, 5)
-	if n, err := part.ReadAt(got, 497); n != 3 || err != io.EOF || string(got[:3]) != "abc" {
+	if n, err := part.ReadAt(got, 497); n != 3 || !errors.Is(err, io.EOF) || string(got[:3]) != "abc" {
 		t.Errorf("read %d bytes %q, %v", n, got, err)
 	}
 	for _, r := range [][2]int64{{-1, 5}, {0, 10_001}, {10_001, 0}, {5, 1<<63 - 1}} {

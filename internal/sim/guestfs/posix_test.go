@@ -186,7 +186,7 @@ func compareTrees(t *rapid.T, f *FS, root string) {
 			}
 			got, err := f.readFile(guest)
 			if err != nil || !bytes.Equal(got, want) {
-				return fmt.Errorf("%s: %d bytes (%v), kernel %d", guest, len(got), err, len(want))
+				return fmt.Errorf("%s: %d bytes (%w), kernel %d", guest, len(got), err, len(want))
 			}
 		case unix.S_IFLNK:
 			want, _ := os.Readlink(p)
@@ -197,7 +197,7 @@ func compareTrees(t *rapid.T, f *FS, root string) {
 		_, ours := f.Stat(guest)
 		theirs := unix.Stat(p, &st)
 		if errnoOf(ours) != errnoOf(theirs) {
-			return fmt.Errorf("stat %s: %v, kernel %w", guest, ours, theirs)
+			return fmt.Errorf("stat %s: %w, kernel %w", guest, ours, theirs)
 		}
 		return nil
 	})
@@ -300,7 +300,7 @@ func TestFileHandles(t *testing.T) {
 	_, err = h.WriteAt([]byte("STILL"), 0)
 	must(t, err)
 	got := make([]byte, 20)
-	if n, err := h.ReadAt(got, 0); string(got[:n]) != "STILL here" || err != io.EOF {
+	if n, err := h.ReadAt(got, 0); string(got[:n]) != "STILL here" || !errors.Is(err, io.EOF) {
 		t.Errorf("a removed open file reads %q, %v", got[:n], err)
 	}
 	if info, err := h.Stat(); err != nil || info.Nlink != 0 || info.Size != 10 {

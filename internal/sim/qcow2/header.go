@@ -166,7 +166,10 @@ func parseHeader(b []byte, fileSize int64) (Header, error) {
 	if err := h.parseExtensions(b); err != nil {
 		return Header{}, err
 	}
-	return h, h.parseBacking(b)
+	if err := h.parseBacking(b); err != nil {
+		return Header{}, err
+	}
+	return h, nil
 }
 
 // checkDialect compares the fields that have one acceptable value.

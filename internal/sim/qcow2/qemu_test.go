@@ -3,6 +3,7 @@ package qcow2
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,9 +29,7 @@ func qemu(t *testing.T, program string, args ...string) (string, int) {
 }
 
 func asExit(err error, to **exec.ExitError) bool {
-	exit, ok := err.(*exec.ExitError)
-	*to = exit
-	return ok
+	return errors.As(err, to)
 }
 
 func checkClean(t *testing.T, path string) {
@@ -157,7 +156,7 @@ func TestVictim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println("writing")
+	_, _ = os.Stdout.WriteString("writing\n")
 	seed := uint64(os.Getpid())
 	for {
 		seed = seed*6364136223846793005 + 1442695040888963407
