@@ -149,7 +149,11 @@ func (s *Sandbox) onStarted() {
 // release lets go of everything but the device: workers, leases, timers, and who waits.
 func (s *Sandbox) release() {
 	if s.op != nil {
-		s.op.fail(fault.New(fault.Cancelled, "%s of sandbox %s continues; ask again", s.op.kind, s.id))
+		fate := "continues"
+		if !s.device.Facts().Known {
+			fate = "had not begun" // nothing is on record that a successor could carry on
+		}
+		s.op.fail(fault.New(fault.Cancelled, "%s of sandbox %s %s; ask again", s.op.kind, s.id, fate))
 	}
 	if s.doomed != nil {
 		failAll(*s.doomed, errClosing)

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -127,7 +128,12 @@ func TestSIGTERMDuringCreate(t *testing.T) {
 		answer, _ := r.do("POST", "/sandboxes", createBody("dev1"))
 		got <- answer
 	}()
-	r.wantState("dev1", "creating")
+	eventually(t, 10*time.Second, "cvd launches the device", func() error {
+		if len(h.processes("cvd")) == 0 {
+			return errors.New("no cvd")
+		}
+		return nil
+	})
 	if code := r.terminate(); code != 0 {
 		t.Errorf("exit code %d; want 0", code)
 	}

@@ -1,4 +1,4 @@
-// Bench measures the built runner against the budgets of its design, each figure beside a
+// Command bench measures the built runner against the budgets of its design, each figure beside a
 // baseline of the same run on the same machine: "make bench" builds the binaries and starts it.
 //
 // Words: a row is one experiment, a figure is one line of the table that it ends in, a budget
