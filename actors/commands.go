@@ -21,6 +21,10 @@ func (s *Sandbox) onCommand(msg any, reply kernel.Reply) {
 		reply.Fail(errClosing)
 		return
 	}
+	if s.state == sandbox.Destroyed {
+		s.handBack(msg, reply)
+		return
+	}
 	if s.state == sandbox.Unknown && s.probing != 0 && s.seen.At.IsZero() {
 		if len(s.waiting) >= maxPending {
 			reply.Fail(fault.Unavailablef("sandbox %s is being looked at; try again", s.id))
@@ -41,6 +45,26 @@ func (s *Sandbox) onCommand(msg any, reply kernel.Reply) {
 	case messages.ForgetSandbox:
 		s.onForget(reply)
 	}
+}
+
+// handBack deals with what reaches the actor of a sandbox that is no more. Root has been told
+// so before it gets to see the create again, and holds it until the name is free.
+func (s *Sandbox) handBack(msg any, reply kernel.Reply) {
+	if create, ok := msg.(messages.CreateSandbox); ok {
+		s.world.root.Forward(create, reply)
+		return
+	}
+	addressed, ok := msg.(messages.Addressed)
+	if !ok {
+		reply.Fail(fault.Internalf("sandbox actor cannot hand back %T", msg))
+		return
+	}
+	answer, err := answerForUnknown(addressed)
+	if err != nil {
+		reply.Fail(err)
+		return
+	}
+	reply.Send(answer)
 }
 
 // resume decides the commands that waited for the first look.

@@ -157,9 +157,8 @@ func (s *Sandbox) onDone(msg done) {
 	}
 	if op.kind == opCreate && msg.err != nil && !s.device.Facts().Known {
 		// Refused before anything was recorded: there is no such sandbox.
-		op.fail(msg.err)
-		s.become(sandbox.Error, msg.err.Error())
-		s.world.root.Tell(retired{id: s.id})
+		s.become(sandbox.Destroyed, msg.err.Error())
+		s.world.root.Tell(retired{id: s.id, waiters: op.waiters, err: msg.err})
 		return
 	}
 	s.recreated = msg.recreated

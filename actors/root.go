@@ -25,11 +25,12 @@ type (
 	populate struct{} // asked once, by Start: spawn who is on record
 	drain    struct{} // asked once, by Stop: end what is in flight; children are asked the same
 
-	// retired is told by a sandbox of which nothing is left. Who waits for the destroy is
-	// answered when the tree no longer shows it, and before its actor ends.
+	// retired is told by a sandbox of which nothing is left. Who waits is answered when the tree
+	// no longer shows it, and before its actor ends: with err, or Done if that is nil.
 	retired struct {
 		id      sandbox.ID
 		waiters []kernel.Reply
+		err     error
 	}
 
 	// ended is told to root by itself when a retired actor is gone.
@@ -155,7 +156,11 @@ func (r *Root) onRetired(msg retired) {
 	}
 	r.world.directory.remove(msg.id)
 	for _, w := range msg.waiters {
-		w.Send(messages.Done{})
+		if msg.err != nil {
+			w.Fail(msg.err)
+		} else {
+			w.Send(messages.Done{})
+		}
 	}
 	r.retiring[msg.id] = nil
 	ref.End()

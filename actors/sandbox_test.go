@@ -341,3 +341,24 @@ func TestALeavingCallerDoesNotCancel(t *testing.T) {
 		r.wantState("a", sandbox.Started)
 	})
 }
+
+// Ensure a create is served right behind one of the same name that was refused, or destroyed.
+func TestACreateRightBehindTheEnd(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		d := r.host.device("a")
+		for range 20 {
+			d.set(func(d *fakeDevice) { d.prepareErr = fault.NotFoundf("no such image") })
+			_, err := r.ask(create("a"))
+			wantKind(r.T, err, fault.NotFound)
+			d.set(func(d *fakeDevice) { d.prepareErr = nil })
+			if _, err := r.ask(create("a")); err != nil {
+				r.Fatalf("behind a refused create: %v", err)
+			}
+			r.mustAsk(messages.DestroySandbox{ID: "a"})
+			if _, err := r.ask(create("a")); err != nil {
+				r.Fatalf("behind a destroy: %v", err)
+			}
+			r.mustAsk(messages.DestroySandbox{ID: "a"})
+		}
+	})
+}

@@ -187,15 +187,22 @@ func (b *boot) say() {
 	}
 }
 
+// hear reads what cvd printed. Of a cvd that an earlier runner launched the exit code is not
+// known, so that only what it says for certain counts: the group.
+func (b *boot) hear(ctx context.Context, code int) {
+	b.exited = nil
+	group, err := b.device.o.CVD.LaunchOutcome(ctx, code, b.launch.stdout, b.launch.stderr)
+	b.group = group
+	if code != host.ExitUnknown {
+		b.cause = err
+	}
+}
+
 // onExit hears what cvd has to say. A failure ends the watch unless the launcher answers: cvd
 // has been seen to fail with the device up.
 func (b *boot) onExit(ctx context.Context, code int) error {
-	b.exited = nil
 	d := b.device
-	if code != host.ExitUnknown {
-		b.group, b.cause = d.o.CVD.LaunchOutcome(ctx, code, b.launch.stdout, b.launch.stderr)
-	}
-	if b.cause != nil {
+	if b.hear(ctx, code); b.cause != nil {
 		if state, _ := d.launcherState(ctx); state != cvd.LauncherAlive {
 			return b.failed(ctx, b.cause)
 		}
@@ -212,9 +219,7 @@ func (b *boot) settle(ctx context.Context) error {
 	if b.exited != nil {
 		select {
 		case code := <-b.exited:
-			if code != host.ExitUnknown {
-				b.group, b.cause = d.o.CVD.LaunchOutcome(ctx, code, b.launch.stdout, b.launch.stderr)
-			}
+			b.hear(ctx, code)
 		case <-time.After(endGrace):
 			d.log.Warn("cvd does not end although the device has booted: killed", zap.Int(obs.PID, b.launch.id.PID))
 			if err := d.o.Host.Signal(ctx, b.launch.id, syscall.SIGKILL, false); err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/cvd"
 	"github.com/daytonaio/runner-android/internal/fault"
-	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/image"
 	"github.com/daytonaio/runner-android/internal/ledger"
 	"github.com/daytonaio/runner-android/internal/obs"
@@ -207,7 +206,7 @@ func (d *Device) giveUp(ctx context.Context, err, cleaned error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
 	saved := d.save(ctx, func(r *ledger.Record) {
-		r.Failure, r.Launcher, r.Paths.GroupHome, r.Paths.InstanceDir = err.Error(), host.ProcessID{}, "", ""
+		r.Failure = err.Error()
 		if cleaned == nil {
 			r.Instance = 0
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/cvd"
 	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/ledger"
 	"github.com/daytonaio/runner-android/internal/obs"
 	"github.com/daytonaio/runner-android/internal/sandbox"
@@ -56,7 +57,9 @@ func (d *Device) remove(ctx context.Context) error {
 	if len(left) > 0 {
 		return fault.Unavailablef("%s is not fully removed; left behind: %s", rec.Instance, strings.Join(left, "; "))
 	}
-	return nil
+	return d.save(ctx, func(r *ledger.Record) {
+		r.Paths.GroupHome, r.Paths.InstanceDir, r.Launcher = "", "", host.ProcessID{}
+	})
 }
 
 // removeGroup removes the group from cvd's database and verifies it, trying twice: cvd has

@@ -25,7 +25,7 @@ const (
 // true, and everything but Destroyed may turn out to be wrong, destroyed or not to be known.
 var next = map[State][]State{
 	Unknown:         {Creating, Restoring, PullingSnapshot, Starting, Started, Stopping, Stopped, Resizing, Destroying, Error},
-	Creating:        {Restoring, PullingSnapshot, Starting, Started, Stopped, Destroying, Error, Unknown},
+	Creating:        {Restoring, PullingSnapshot, Starting, Started, Stopped, Destroying, Destroyed, Error, Unknown}, // refused: gone at once
 	Restoring:       {Creating, Starting, Started, Stopped, Destroying, Error, Unknown},
 	PullingSnapshot: {Creating, Restoring, Destroying, Error, Unknown},
 	Starting:        {Started, Stopping, Stopped, Destroying, Error, Unknown},
