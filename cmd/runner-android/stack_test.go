@@ -279,6 +279,11 @@ func startRunner(h *simHost, settings ...string) *runner {
 	}()
 	h.t.Cleanup(func() {
 		r.kill()
+		for _, defect := range []string{"unlawful transition", "actor panicked", "work panicked", "actor did not answer"} {
+			if strings.Contains(r.log.String(), defect) {
+				h.t.Errorf("the log has %q", defect)
+			}
+		}
 		if h.t.Failed() {
 			h.t.Logf("the runner said:\n%s", r.log)
 		}
