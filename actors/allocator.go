@@ -28,7 +28,10 @@ type claim struct {
 }
 
 // saved tells the allocator that a write of its mappings ended.
-type saved struct{ err error }
+type saved struct {
+	token kernel.Token
+	err   error
+}
 
 // Allocator hands out instance numbers, and with them ADB ports, vsock CIDs and taps, and
 // what the host may promise. It alone writes the mappings, and answers only after they are
@@ -42,6 +45,7 @@ type Allocator struct {
 
 	// One write is in flight while writing is not nil; changes holds what comes after it.
 	writing []change
+	token   kernel.Token // of that write
 	changes []change
 }
 
@@ -190,6 +194,8 @@ func (a *Allocator) write() {
 		return
 	}
 	a.writing, a.changes = a.changes, nil
+	token := a.world.tokens.Next()
+	a.token = token
 	numbers := make(map[sandbox.ID]sandbox.Instance, len(a.claims))
 	for id, c := range a.claims {
 		numbers[id] = c.number
@@ -197,13 +203,16 @@ func (a *Allocator) write() {
 	a.world.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(a.world.life, saveLimit)
 		defer cancel()
-		a.self.Tell(saved{kernel.Guarded(a.world.Log, func() error {
+		a.self.Tell(saved{token, kernel.Guarded(a.world.Log, func() error {
 			return a.world.Mappings.SaveMappings(ctx, numbers)
 		})})
 	})
 }
 
 func (a *Allocator) onSaved(msg saved) {
+	if msg.token != a.token {
+		return // of an earlier incarnation
+	}
 	batch := a.writing
 	a.writing = nil
 	if msg.err != nil {

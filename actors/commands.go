@@ -33,6 +33,10 @@ func (s *Sandbox) onCommand(msg any, reply kernel.Reply) {
 		s.waiting = append(s.waiting, pending{msg, reply})
 		return
 	}
+	if verb := revives(msg); verb != "" && s.device.Facts().Intent == sandbox.IntentDestroyed {
+		s.refuse(reply, verb) // a destroy that left something is tried again until it is true
+		return
+	}
 	switch msg := msg.(type) {
 	case messages.CreateSandbox:
 		s.onCreate(msg, reply)
@@ -44,6 +48,20 @@ func (s *Sandbox) onCommand(msg any, reply kernel.Reply) {
 		s.onDestroy(reply)
 	case messages.ForgetSandbox:
 		s.onForget(reply)
+	}
+}
+
+// revives names the command if it wants the sandbox to go on living, in whatever state.
+func revives(msg any) (verb string) {
+	switch msg.(type) {
+	case messages.CreateSandbox:
+		return "create"
+	case messages.StartSandbox:
+		return "start"
+	case messages.StopSandbox:
+		return "stop"
+	default:
+		return ""
 	}
 }
 

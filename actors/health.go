@@ -84,6 +84,8 @@ func judge(now sandbox.State, life sandbox.Life, f sandbox.Facts) course {
 		return course{to: sandbox.Error, reason: f.Failure}
 	case !f.Created && f.Intent == sandbox.IntentStarted && f.Failure == "" && f.Snapshot != "":
 		return course{begin: opCreate}
+	case now == sandbox.Error:
+		return course{} // it says what went wrong until somebody acts on it
 	case life == sandbox.LifeLaunching, life == sandbox.LifeBooting:
 		return course{begin: opStart}
 	case life == sandbox.LifeRunning:

@@ -103,7 +103,12 @@ func (s *Sandbox) begin(kind opKind, waiter kernel.Reply, limit time.Duration, d
 			result.recreated = out.recreated
 			return cutShort(ctx, err)
 		})
-		result.seen = s.observeAfter(ctx)
+		if err := kernel.Guarded(s.log, func() error {
+			result.seen = s.observeAfter(ctx)
+			return nil
+		}); err != nil {
+			result.err = errors.Join(result.err, err)
+		}
 		s.self.Tell(result)
 	})
 }

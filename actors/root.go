@@ -17,6 +17,10 @@ import (
 // rootMailbox bounds the creates and lists that may wait for root, which only forwards.
 const rootMailbox = 1024
 
+// sandboxMailbox is as many messages as the doors have connections: a question about a healthy
+// sandbox is never refused for want of room.
+const sandboxMailbox = 4096
+
 // gatherLimit is how long root waits for a child's answer before it shows it as busy.
 const gatherLimit = time.Second
 
@@ -119,7 +123,7 @@ func (r *Root) open(id sandbox.ID) Device {
 
 func (r *Root) spawn(ctx actor.Context, id sandbox.ID, d Device) (*kernel.Ref, error) {
 	ref, err := r.world.kernel.Spawn(ctx, kernel.Spec{
-		Name: "sb-" + string(id), Kind: "sandbox",
+		Name: "sb-" + string(id), Kind: "sandbox", Mailbox: sandboxMailbox,
 		New: func(self *kernel.Ref) actor.Actor { return newSandbox(r.world, self, id, d) },
 	})
 	if err != nil {
@@ -165,8 +169,11 @@ func (r *Root) onRetired(msg retired) {
 	r.retiring[msg.id] = nil
 	ref.End()
 	r.world.workers.Go(func() {
-		<-ref.Gone()
-		r.self.Tell(ended{msg.id})
+		select {
+		case <-ref.Gone():
+			r.self.Tell(ended{msg.id})
+		case <-r.world.life.Done():
+		}
 	})
 }
 

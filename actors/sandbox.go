@@ -150,8 +150,11 @@ func (s *Sandbox) onStarted() {
 func (s *Sandbox) release() {
 	if s.op != nil {
 		fate := "continues"
-		if !s.device.Facts().Known {
+		switch {
+		case !s.device.Facts().Known:
 			fate = "had not begun" // nothing is on record that a successor could carry on
+		case !s.op.kind.survives():
+			fate = "was cut short"
 		}
 		s.op.fail(fault.New(fault.Cancelled, "%s of sandbox %s %s; ask again", s.op.kind, s.id, fate))
 	}
@@ -189,6 +192,9 @@ func (s *Sandbox) become(next sandbox.State, reason string) {
 	s.world.metrics.leave(s.state)
 	s.world.metrics.enter(next)
 	s.state, s.since = next, time.Now()
+	if next == sandbox.Stopped || next == sandbox.Error && s.seen.Life == sandbox.LifeAbsent {
+		s.world.allocator.Tell(messages.ParkInstance{ID: s.id}) // whatever it died of, its memory is free
+	}
 	if next == sandbox.Started {
 		s.lease = make(chan struct{})
 		return

@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -194,15 +193,34 @@ func answerForUnknown(m messages.Addressed) (any, error) {
 	}
 }
 
-// Stop refuses new questions, answers those that wait, lets a stop or destroy in flight end,
-// and ends the tree, all before ctx ends. Devices, and launches under way, go on.
+// endLimit is how long the tree may take to end once operations are no longer waited for.
+const endLimit = 3 * time.Second
+
+// Stop refuses new questions, answers those that wait, lets a stop or destroy in flight end
+// until ctx ends, and then ends the tree. Devices, and launches under way, go on; an operation
+// that did not end in time is cut short, and carried on by the next runner. The error is what
+// did not end at all.
 func (s *System) Stop(ctx context.Context) error {
 	s.closing.Store(true)
-	_, drained := s.root.Ask(ctx, drain{})
+	if _, err := s.root.Ask(ctx, drain{}); err != nil {
+		s.world.Log.Warn("operations are cut short", zap.Error(err))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
+	defer cancel()
 	stopped := s.kernel.Stop(ctx, s.root)
 	s.world.end()
-	s.world.workers.Wait() // each hears of its context's end and returns at once
-	return errors.Join(fault.Op("let operations end", drained), stopped)
+	done := make(chan struct{})
+	go func() {
+		s.world.workers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return stopped
+	case <-ctx.Done(): // a clean-up that has its own limit; its commands go on without us
+		s.world.Log.Warn("workers are left behind")
+		return stopped
+	}
 }
 
 // directory knows the actor of each sandbox.

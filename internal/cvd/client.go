@@ -17,7 +17,7 @@ import (
 // commands has a limit of its own that can be relied on.
 const (
 	fleetLimit        = 30 * time.Second // 5 s for each hung instance, one after the other
-	stopLimit         = 60 * time.Second
+	stopLimit         = 30 * time.Second
 	removeLimit       = 2 * time.Minute // stops first where needed, then deletes gigabytes
 	versionLimit      = 20 * time.Second
 	probeLimit        = 20 * time.Second

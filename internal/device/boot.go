@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,7 +23,9 @@ const (
 	pollEvery = 100 * time.Millisecond
 	// endGrace is how long the boot may lag behind a cvd that said it was done, and how long
 	// such a cvd may lag behind a boot that is.
-	endGrace  = 30 * time.Second
+	endGrace = 30 * time.Second
+	// goneGrace is how long a boot without a launch may be without a launcher.
+	goneGrace = 5 * time.Second
 	tailLines = 8 // of launcher.log, to explain a failed boot
 )
 
@@ -145,6 +146,8 @@ type boot struct {
 	group cvd.Group        // what cvd printed
 	cause error            // what cvd failed with
 	grace <-chan time.Time // runs once cvd has ended
+
+	missing time.Time // since when no launcher answers; zero while one does
 }
 
 // watch returns when all phases are reached, or says why they will not be.
@@ -169,8 +172,24 @@ func (b *boot) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return b.failed(ctx, context.Cause(ctx))
 		case <-tick.C:
+			if b.launch.id.IsZero() && b.vanished(ctx) {
+				return b.failed(ctx, fault.Unavailablef("the device is gone: no launcher of it has answered for %s", goneGrace))
+			}
 		}
 	}
+}
+
+// vanished reports whether a boot that no cvd of ours does has lost its device. A launch that
+// is alive says so itself, by ending.
+func (b *boot) vanished(ctx context.Context) bool {
+	if state, _ := b.device.launcherState(ctx); state != cvd.LauncherAbsent {
+		b.missing = time.Time{}
+		return false
+	}
+	if b.missing.IsZero() {
+		b.missing = time.Now()
+	}
+	return time.Since(b.missing) > goneGrace
 }
 
 func (b *boot) advance() {
@@ -203,6 +222,10 @@ func (b *boot) hear(ctx context.Context, code int) {
 func (b *boot) onExit(ctx context.Context, code int) error {
 	d := b.device
 	if b.hear(ctx, code); b.cause != nil {
+		var taken *sandbox.NumberTaken
+		if errors.As(b.cause, &taken) {
+			return b.failed(ctx, b.cause) // the launcher that answers is the stranger's
+		}
 		if state, _ := d.launcherState(ctx); state != cvd.LauncherAlive {
 			return b.failed(ctx, b.cause)
 		}
@@ -230,8 +253,9 @@ func (b *boot) settle(ctx context.Context) error {
 		}
 	}
 	if b.cause != nil {
-		// Whoever answered on the port may be a stranger who took it: the launcher is ours.
-		if state, _ := d.launcherState(ctx); state != cvd.LauncherAlive {
+		// Whoever answered on the port may be a stranger who took it, and so may be the launcher.
+		var taken *sandbox.NumberTaken
+		if state, _ := d.launcherState(ctx); state != cvd.LauncherAlive || errors.As(b.cause, &taken) {
 			d.disconnect()
 			return b.failed(ctx, b.cause)
 		}
@@ -255,8 +279,12 @@ func (d *Device) place(ctx context.Context, g cvd.Group) (home, dir string) {
 	if rec.Paths.GroupHome != "" {
 		return rec.Paths.GroupHome, rec.Paths.InstanceDir
 	}
-	home = d.homeOfLauncher(ctx, rec.Instance)
-	if home == "" {
+	procs, err := d.o.Host.Processes(ctx)
+	if err != nil {
+		return "", ""
+	}
+	home = d.homeOfLauncher(ctx, procs, rec.Instance)
+	if strange, err := d.stranger(ctx, rec); home == "" || strange != "" || err != nil {
 		return "", ""
 	}
 	return home, instanceDir(home, rec.Instance)
@@ -265,28 +293,6 @@ func (d *Device) place(ctx context.Context, g cvd.Group) (home, dir string) {
 // instanceDir is where cvd keeps an instance below the home of its group.
 func instanceDir(home string, n sandbox.Instance) string {
 	return path.Join(home, "cuttlefish", "instances", n.String())
-}
-
-// homeOfLauncher finds the group home that cvd gave the run_cvd of number n, if one runs.
-func (d *Device) homeOfLauncher(ctx context.Context, n sandbox.Instance) string {
-	procs, err := d.o.Host.Processes(ctx)
-	if err != nil {
-		return ""
-	}
-	for _, p := range procs {
-		if p.Exe != "run_cvd" {
-			continue
-		}
-		env, err := d.o.Host.Environ(ctx, p.ProcessID)
-		if err == nil && slices.Contains(env, fmt.Sprintf("CUTTLEFISH_INSTANCE=%d", int(n))) {
-			for _, kv := range env {
-				if home, ok := strings.CutPrefix(kv, "HOME="); ok {
-					return home
-				}
-			}
-		}
-	}
-	return ""
 }
 
 // failed builds the error of a boot: the phase that was not reached, why, what to look at,

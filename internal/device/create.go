@@ -63,11 +63,14 @@ func (d *Device) images(ctx context.Context, spec sandbox.Spec) (image.Base, str
 // time is left. On failure nothing of the device stays on the host and it holds no number; if
 // something could not be removed, the error says what, and the number is kept.
 func (d *Device) Create(ctx context.Context, n sandbox.Instance, report func(sandbox.Phase)) error {
+	done, err := d.exclusive(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	resumed := d.record().Instance == n
-	if !resumed {
-		if err := d.checkNumber(ctx, n); err != nil {
-			return err
-		}
+	if err := d.checkNumber(ctx, n, resumed); err != nil {
+		return err
 	}
 	if err := d.take(ctx, n); err != nil {
 		return err
@@ -78,6 +81,7 @@ func (d *Device) Create(ctx context.Context, n sandbox.Instance, report func(san
 	for attempt := 1; ; attempt++ {
 		err := d.firstBoot(ctx, resumed || attempt > 1, report)
 		var taken *sandbox.NumberTaken
+		var said *cvd.LaunchError
 		switch {
 		case err == nil:
 			d.wantDigests()
@@ -86,6 +90,8 @@ func (d *Device) Create(ctx context.Context, n sandbox.Instance, report func(san
 			return err // cut short: whoever comes next carries on from here
 		case errors.As(err, &taken):
 			return d.giveUp(ctx, err, d.withdraw(ctx))
+		case errors.As(err, &said) && said.Class == cvd.GroupExists:
+			return d.giveUp(ctx, err, nil) // cvd has a device of this name that we know nothing of: it stays
 		}
 		cleaned := d.cleanUp(ctx)
 		if cleaned != nil || attempt > 1 || !d.worthRetrying(ctx, err) {
@@ -116,20 +122,19 @@ func (d *Device) launchSpec(n sandbox.Instance, r sandbox.Resources, hostPath, p
 // firstBoot is one attempt. Where something may be left of an earlier one, that is looked at
 // first: cvd before 1.54 would reuse a group of the same name, running or not.
 func (d *Device) firstBoot(ctx context.Context, again bool, report func(sandbox.Phase)) error {
-	release, err := d.slots.acquire(ctx, forCreate)
-	if err != nil {
-		return err
-	}
-	defer release()
 	if again {
-		done, err := d.carryOn(ctx, "create", release, report)
-		if done || err != nil {
+		if done, err := d.carryOn(ctx, "create", report); done || err != nil {
 			return err
 		}
 		if err := d.remove(ctx); err != nil {
 			return fault.Op("remove what an earlier create left", err)
 		}
 	}
+	release, err := d.slots.acquire(ctx, forCreate)
+	if err != nil {
+		return err
+	}
+	defer release()
 	rec := d.record()
 	args := cvd.CreateArgsFrom(rec.Group, rec.Instance, rec.Paths.HostPath, rec.Paths.ProductPath, rec.Flags)
 	return d.boot(ctx, "create", args, release, report)
@@ -151,8 +156,9 @@ func (d *Device) withBootTimeout(ctx context.Context) (context.Context, context.
 	return context.WithTimeoutCause(ctx, d.o.BootTimeout, cause)
 }
 
-// carryOn waits for a launch, or a boot, that is under way; done is false where nothing is.
-func (d *Device) carryOn(ctx context.Context, verb string, release func(), report func(sandbox.Phase)) (done bool, err error) {
+// carryOn waits for a launch, or a boot, that is under way; done is false where nothing is. It
+// takes no slot: what runs already holds up nobody who waits for one.
+func (d *Device) carryOn(ctx context.Context, verb string, report func(sandbox.Phase)) (done bool, err error) {
 	id, launching, err := d.launching(ctx)
 	if err != nil {
 		return false, err
@@ -169,7 +175,7 @@ func (d *Device) carryOn(ctx context.Context, verb string, release func(), repor
 	d.log.Info("carrying on with a boot that is under way", zap.String(obs.Op, verb), zap.Int(obs.PID, l.id.PID))
 	ctx, cancel := d.withBootTimeout(ctx)
 	defer cancel()
-	return true, d.follow(ctx, l, release, report)
+	return true, d.follow(ctx, l, func() {}, report)
 }
 
 // worthRetrying reports whether a second attempt makes sense and has the time for a boot.
@@ -194,8 +200,9 @@ func (d *Device) cleanUp(ctx context.Context) error {
 func (d *Device) withdraw(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
+	d.disconnect()
 	rec := d.record()
-	if left := d.removeGroup(ctx, &rec); len(left) > 0 {
+	if left := d.removeGroup(ctx, rec); len(left) > 0 {
 		return fault.Unavailablef("left behind: %s", strings.Join(left, "; "))
 	}
 	return nil
@@ -217,12 +224,22 @@ func (d *Device) giveUp(ctx context.Context, err, cleaned error) error {
 	return errors.Join(err, cleaned, saved)
 }
 
-// checkNumber refuses a number that a stranger uses: another user's device, or any program on
-// the ADB port. Our own devices are the allocator's business.
-func (d *Device) checkNumber(ctx context.Context, n sandbox.Instance) error {
+// checkNumber refuses a number that a stranger uses: a device that is not this sandbox's, or any
+// program on the ADB port. Of a create that is carried on, what runs may be the device itself.
+func (d *Device) checkNumber(ctx context.Context, n sandbox.Instance, resumed bool) error {
+	rec := d.record()
+	rec.Instance = n
+	if home, err := d.stranger(ctx, rec); err != nil {
+		return err
+	} else if home != "" {
+		return &sandbox.NumberTaken{Instance: n, By: "the cvd group in " + home}
+	}
 	procs, err := d.o.Host.Processes(ctx)
 	if err != nil {
 		return err
+	}
+	if _, launching := d.findLaunch(ctx, procs); resumed && (launching || d.homeOfLauncher(ctx, procs, n) != "") {
+		return nil
 	}
 	if vm, ok := cvd.MatchCrosvm(procs, d.o.Paths.CrosvmSocket(n)); ok {
 		return &sandbox.NumberTaken{Instance: n, By: fmt.Sprintf("crosvm %d, which no sandbox owns", vm.PID)}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/adb"
 	"github.com/daytonaio/runner-android/internal/cvd"
+	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/image"
 	"github.com/daytonaio/runner-android/internal/ledger"
@@ -49,7 +50,7 @@ type Devices struct {
 }
 
 // rebuildLimit bounds the one fleet call that a damaged ledger makes necessary.
-const rebuildLimit = 30 * time.Second
+const rebuildLimit = 10 * time.Second
 
 // Load reads the ledger and starts nothing. Where records are damaged or missing, groups that
 // `cvd fleet` lists under our names are taken over; a fleet that does not answer costs only
@@ -72,7 +73,7 @@ func Load(ctx context.Context, o Options) (devices *Devices, problems []error, e
 	for _, p := range snap.Problems {
 		problems = append(problems, errors.New(p.String()))
 	}
-	if len(problems) > 0 {
+	if len(problems) > 0 || len(snap.Records) == 0 { // nothing at all may also mean that all is lost
 		problems = append(problems, d.rebuild(ctx)...)
 	}
 	for id, rec := range d.records {
@@ -140,7 +141,7 @@ func (d *Devices) Open(id sandbox.ID, changed func()) *Device {
 		rec = ledger.Record{ID: id, Group: id.Group()}
 	}
 	dev := &Device{
-		o: &d.o, slots: d.slots, digests: d.digests, id: id, changed: changed, known: known, rec: rec,
+		o: &d.o, slots: d.slots, working: make(chan struct{}, 1), digests: d.digests, id: id, changed: changed, known: known, rec: rec,
 		log: d.o.Log.With(zap.String(obs.SandboxID, string(id))),
 	}
 	dev.publish()
@@ -169,7 +170,8 @@ type Device struct {
 	changed func()
 	log     *zap.Logger
 
-	saving sync.Mutex // one change of the record at a time
+	working chan struct{} // held by the one operation that may change the device
+	saving  sync.Mutex    // one change of the record at a time
 
 	mu     sync.Mutex
 	known  bool
@@ -184,6 +186,17 @@ func (d *Device) Facts() sandbox.Facts {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.facts
+}
+
+// exclusive waits until no other operation is at work on the device. Its actor sees to that,
+// except for the clean-up of an operation that it no longer waits for.
+func (d *Device) exclusive(ctx context.Context) (done func(), err error) {
+	select {
+	case d.working <- struct{}{}:
+		return func() { <-d.working }, nil
+	case <-ctx.Done():
+		return nil, fault.Op("wait for an earlier operation on the device to end", context.Cause(ctx))
+	}
 }
 
 // record returns a copy of the record.

@@ -29,6 +29,11 @@ const (
 // to sync before it, unless force; a guest that does not answer in time costs only that time.
 // What cvd says is not trusted: the processes decide, and those that stay are ended.
 func (d *Device) Stop(ctx context.Context, force bool) error {
+	done, err := d.exclusive(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := d.save(ctx, func(r *ledger.Record) { r.Intent = sandbox.IntentStopped }); err != nil {
 		return err
 	}
@@ -91,7 +96,9 @@ func (d *Device) endLaunch(ctx context.Context) error {
 		return err
 	}
 	d.log.Info("ending the cvd that launches the device", zap.Int(obs.PID, id.PID))
-	if err := d.o.Host.Signal(ctx, id, syscall.SIGKILL, true); err != nil {
+	// Its group is ours to end when the runner launched it; an operator's shell may lead another.
+	leads := id == d.record().Launcher
+	if err := d.o.Host.Signal(ctx, id, syscall.SIGKILL, leads); err != nil {
 		return fault.Op("end the launching cvd", err)
 	}
 	wait, cancel := context.WithTimeout(ctx, goLimit)
@@ -114,7 +121,14 @@ func (d *Device) processes(ctx context.Context, rec ledger.Record) ([]host.Proce
 			mine = append(mine, p)
 		}
 	}
-	return cvd.DeviceProcesses(ctx, d.o.Host, mine, rec.Instance, rec.Paths.GroupHome, d.paths(ctx, rec).UDSDir(rec.Instance))
+	sockets := ""
+	if rec.Paths.GroupHome == "" {
+		// Without a home to know them by, they are known by their sockets, unless those are a stranger's.
+		if home, err := d.stranger(ctx, rec); err == nil && home == "" {
+			sockets = d.paths(ctx, rec).UDSDir(rec.Instance)
+		}
+	}
+	return cvd.DeviceProcesses(ctx, d.o.Host, mine, rec.Instance, rec.Paths.GroupHome, sockets)
 }
 
 // waitGone waits until nothing of the device runs and returns what still does at the limit.

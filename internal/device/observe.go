@@ -43,6 +43,10 @@ func (d *Device) Observe(ctx context.Context) sandbox.Observation {
 		d.exposeStranger(ctx, rec, &o, note)
 		return o
 	}
+	if home, err := d.stranger(ctx, rec); err == nil && home != "" {
+		d.notOurs(&o, note, "%s is run by the group in %s, which is not this sandbox's", rec.Instance, home)
+		return o
+	}
 	launcher, err := d.launcherState(ctx)
 	switch launcher {
 	case cvd.LauncherAlive:
@@ -57,20 +61,35 @@ func (d *Device) Observe(ctx context.Context) sandbox.Observation {
 	return o
 }
 
-// exposeStranger corrects the verdict where the one who answers on the device's port is not the
-// device: neither its crosvm nor its launcher is there. Where it is not on record where the
-// device keeps its sockets, nothing of it can be missed.
-func (d *Device) exposeStranger(ctx context.Context, rec ledger.Record, o *sandbox.Observation, note func(string, string, ...any)) {
-	if o.CrosvmPID != 0 || rec.Paths.GroupHome == "" {
-		return
-	}
-	if state, _ := d.launcherState(ctx); state != cvd.LauncherAbsent {
-		return
-	}
-	note("process", "no crosvm of %s and no launcher: whoever answers on %s is not this device", rec.Instance, d.serial())
+// notOurs is the verdict where a stranger has what the device had: of the device nothing is there.
+func (d *Device) notOurs(o *sandbox.Observation, note func(string, string, ...any), format string, args ...any) {
+	note("process", format, args...)
 	d.setBooted(false)
 	d.disconnect()
-	o.Life = sandbox.LifeAbsent
+	o.Life, o.CrosvmPID, o.LauncherPID, o.MemoryMB = sandbox.LifeAbsent, 0, 0, 0
+}
+
+// exposeStranger corrects the verdict where the one who answers on the device's port is not the
+// device: its run_cvd has another home, or neither crosvm nor launcher is there. It is looked at
+// once for each ADB connection. Where it is not on record where the device keeps its sockets,
+// nothing of it can be missed.
+func (d *Device) exposeStranger(ctx context.Context, rec ledger.Record, o *sandbox.Observation, note func(string, string, ...any)) {
+	if d.trusted() {
+		return
+	}
+	if home, err := d.stranger(ctx, rec); err != nil {
+		return
+	} else if home != "" {
+		d.notOurs(o, note, "%s is run by the group in %s, which is not this sandbox's", rec.Instance, home)
+		return
+	}
+	if o.CrosvmPID == 0 && rec.Paths.GroupHome != "" {
+		if state, _ := d.launcherState(ctx); state == cvd.LauncherAbsent {
+			d.notOurs(o, note, "no crosvm of %s and no launcher: whoever answers on %s is not this device", rec.Instance, d.serial())
+			return
+		}
+	}
+	d.trust()
 }
 
 // adbAnswers pings adbd on the connection that is open, if one is.

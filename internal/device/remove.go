@@ -21,6 +21,11 @@ import (
 // verifies each, goes on where something fails, and returns what is left; doing it again
 // tries the rest. The record stays until Forget, so that a destroy that is cut short is known.
 func (d *Device) Destroy(ctx context.Context) error {
+	done, err := d.exclusive(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if !d.Facts().Known {
 		return nil
 	}
@@ -47,12 +52,15 @@ func (d *Device) remove(ctx context.Context) error {
 		}
 	}
 	d.disconnect()
+	if rec.Paths.GroupHome == "" {
+		d.learnHome(ctx, &rec) // what is left of a device is known by its home
+	}
 	// Processes first: `cvd rm` of a group that it does not believe to run deletes the files
 	// under those that do.
 	if err := d.halt(ctx); err != nil {
 		return err
 	}
-	left := d.removeGroup(ctx, &rec)
+	left := d.removeGroup(ctx, rec)
 	left = append(left, d.removeFiles(ctx, rec, len(left) == 0)...)
 	if len(left) > 0 {
 		return fault.Unavailablef("%s is not fully removed; left behind: %s", rec.Instance, strings.Join(left, "; "))
@@ -62,10 +70,28 @@ func (d *Device) remove(ctx context.Context) error {
 	})
 }
 
+// learnHome asks cvd where the group's files are. Not knowing it costs only what could have been
+// found by it.
+func (d *Device) learnHome(ctx context.Context, rec *ledger.Record) {
+	fleet, err := d.o.CVD.Fleet(ctx)
+	if err != nil {
+		d.log.Warn("where the device has its files is not known", zap.Error(err))
+		return
+	}
+	groups := fleet.ByGroup(rec.Group)
+	if len(groups) != 1 || len(groups[0].Instances) != 1 || groups[0].Instances[0].GroupHome() == "" {
+		return
+	}
+	home, dir := groups[0].Instances[0].GroupHome(), groups[0].Instances[0].InstanceDir
+	if err := d.save(ctx, func(r *ledger.Record) { r.Paths.GroupHome, r.Paths.InstanceDir = home, dir }); err != nil {
+		d.log.Warn("where the device has its files is not recorded", zap.Error(err))
+	}
+	rec.Paths.GroupHome, rec.Paths.InstanceDir = home, dir
+}
+
 // removeGroup removes the group from cvd's database and verifies it, trying twice: cvd has
-// been seen to fail half-way, and to succeed without doing anything. It learns from cvd where
-// the group's files are, if that is not on record.
-func (d *Device) removeGroup(ctx context.Context, rec *ledger.Record) (left []string) {
+// been seen to fail half-way, and to succeed without doing anything.
+func (d *Device) removeGroup(ctx context.Context, rec ledger.Record) (left []string) {
 	var tried error
 	for range 2 {
 		if tried = d.o.CVD.Remove(ctx, rec.Group); fault.Is(tried, fault.NotFound) {
@@ -82,9 +108,6 @@ func (d *Device) removeGroup(ctx context.Context, rec *ledger.Record) (left []st
 			}
 			return nil
 		}
-		if rec.Paths.GroupHome == "" && len(groups[0].Instances) == 1 {
-			rec.Paths.GroupHome = groups[0].Instances[0].GroupHome()
-		}
 	}
 	if tried == nil {
 		tried = errors.New("cvd rm said that it removed it")
@@ -96,15 +119,20 @@ func (d *Device) removeGroup(ctx context.Context, rec *ledger.Record) (left []st
 // its database has forgotten the group, the directory and lock that it may have left; it
 // names what stays. With the group still listed they must stay: every `cvd fleet` would fail.
 func (d *Device) removeFiles(ctx context.Context, rec ledger.Record, forgotten bool) (left []string) {
-	targets := []string{
-		d.paths(ctx, rec).UDSDir(rec.Instance), d.o.Paths.UDSDir(rec.Instance),
-		d.o.Paths.EnvDir(rec.Instance), d.o.Paths.VsockDir(rec.Instance),
+	strange, err := d.stranger(ctx, rec)
+	if err != nil {
+		return []string{fmt.Sprintf("its sockets: %v", err)}
 	}
-	if forgotten {
-		targets = append(targets, d.o.Paths.LockFile(rec.Instance))
-		if dir := d.groupDir(rec); dir != "" {
-			targets = append(targets, dir)
+	var targets []string
+	if strange == "" { // else number, sockets and lock are the stranger's by now
+		targets = append(targets, d.paths(ctx, rec).UDSDir(rec.Instance), d.o.Paths.UDSDir(rec.Instance),
+			d.o.Paths.EnvDir(rec.Instance), d.o.Paths.VsockDir(rec.Instance))
+		if forgotten {
+			targets = append(targets, d.o.Paths.LockFile(rec.Instance))
 		}
+	}
+	if dir := d.groupDir(rec); forgotten && dir != "" {
+		targets = append(targets, dir)
 	}
 	for _, target := range targets {
 		if err := d.o.Host.RemoveAll(ctx, target); err != nil {

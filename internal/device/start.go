@@ -18,21 +18,32 @@ import (
 // left alone. Only when both its group and its disk are gone is it made anew, and recreated
 // says so. A start that fails deletes nothing.
 func (d *Device) Start(ctx context.Context, report func(sandbox.Phase)) (recreated bool, err error) {
-	if err := d.save(ctx, func(r *ledger.Record) { r.Intent = sandbox.IntentStarted }); err != nil {
-		return false, err
-	}
-	release, err := d.slots.acquire(ctx, forStart)
+	done, err := d.exclusive(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer release()
-	if done, err := d.carryOn(ctx, "start", release, report); done || err != nil {
+	defer done()
+	if err := d.save(ctx, func(r *ledger.Record) { r.Intent = sandbox.IntentStarted }); err != nil {
+		return false, err
+	}
+	if done, err := d.carryOn(ctx, "start", report); done || err != nil {
 		return false, err
 	}
 	if err := d.locate(ctx); err != nil {
 		return false, err
 	}
 	rec := d.record()
+	if home, err := d.stranger(ctx, rec); err != nil {
+		return false, err
+	} else if home != "" {
+		return false, fault.Conflictf("the number %s is used by the cvd group in %s, which is not this sandbox's: stop that one first",
+			rec.Instance, home)
+	}
+	release, err := d.slots.acquire(ctx, forStart)
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	before, err := cvd.MarkOverlay(ctx, d.o.Host, rec.Paths.InstanceDir)
 	if err != nil {
 		return false, err

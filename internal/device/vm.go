@@ -21,7 +21,8 @@ const measureEvery = time.Minute
 // vm is the processes of a running device, as found once and kept until it is gone: reading
 // the process table at each look would cost more than everything else of it.
 type vm struct {
-	connects int // which ADB connection it was found behind: a new one may lead elsewhere
+	connects int  // which ADB connection it was found behind: a new one may lead elsewhere
+	ours     bool // it was seen that no stranger is behind this connection
 	crosvm   host.ProcessID
 	launcher int // pid of run_cvd
 
@@ -45,6 +46,20 @@ func (d *Device) describeVM(ctx context.Context, o *sandbox.Observation) {
 	d.vm = v
 	d.mu.Unlock()
 	o.CrosvmPID, o.LauncherPID, o.MemoryMB = v.crosvm.PID, v.launcher, v.memoryMB
+}
+
+// trusted reports whether it is known that the device, and no stranger, is behind the present
+// ADB connection.
+func (d *Device) trusted() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.vm.ours
+}
+
+func (d *Device) trust() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.vm.ours = true
 }
 
 // connects counts the ADB connections to the device so far.
