@@ -61,7 +61,7 @@ func TestCvdThatLies(t *testing.T) {
 		t.Parallel()
 		h := startHost(t)
 		r := startRunner(h)
-		h.inject("lie:failed", "create", 1)
+		h.inject("lie:done", "create", 1)
 		r.create("dev1")
 		r.exec("dev1", "true")
 	})
@@ -70,7 +70,7 @@ func TestCvdThatLies(t *testing.T) {
 		h := startHost(t)
 		r := startRunner(h)
 		r.create("dev1")
-		h.inject("lie:done", "stop", 1)
+		h.inject("lie:nothing", "stop", 1)
 		r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
 		if vms := h.processes("crosvm"); len(vms) != 0 {
 			t.Errorf("it still runs: %v", vms)
@@ -83,7 +83,7 @@ func TestCvdThatLies(t *testing.T) {
 		h := startHost(t)
 		r := startRunner(h)
 		r.create("dev1")
-		h.inject("lie:done", "rm", 1)
+		h.inject("lie:nothing", "rm", 1)
 		r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
 		h.wantClean()
 	})
@@ -91,7 +91,7 @@ func TestCvdThatLies(t *testing.T) {
 		t.Parallel()
 		h := startHost(t)
 		r := startRunner(h)
-		for i, kind := range []string{"warnings", "truncated", "text", "empty"} {
+		for i, kind := range []string{"warnings", "truncated", "nonjson", "empty"} {
 			id := fmt.Sprintf("dev%d", i)
 			r.create(id)
 			h.inject("fleet_garbage:"+kind, "fleet", 1)
@@ -112,12 +112,19 @@ func TestCvdThatLies(t *testing.T) {
 		r := startRunner(h)
 		r.create("dev1")
 		r.exec("dev1", "echo kept > /data/local/tmp/f; sync")
-		h.inject("cancelled:alive", "", 0)
+		r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
+		h.inject("cancelled:alive", "start", 1)
+		r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}")
+		if fleet := h.cvd("fleet"); !strings.Contains(fleet, "Cancelled") {
+			t.Errorf("the label was to lie: %s", fleet)
+		}
 		r.kill()
 		r = startRunner(h)
 		r.wantState("dev1", "started")
 		r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
-		h.heal()
+		if vms := h.processes("crosvm"); len(vms) != 0 {
+			t.Errorf("it still runs: %v", vms)
+		}
 		r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}")
 		if got := r.exec("dev1", "cat /data/local/tmp/f"); got != "kept\n" {
 			t.Errorf("file holds %q", got)
@@ -175,6 +182,70 @@ func TestWhatSurvivesIsRemovedLater(t *testing.T) {
 	got, err := r.do("POST", "/sandboxes/dev1/destroy", nil)
 	if err != nil || got.status < 500 || !strings.Contains(string(got.body), "left behind") {
 		t.Fatalf("%d %s, %v", got.status, got.body, err)
+	}
+	h.heal()
+	r.wantState("dev1", "destroyed")
+	h.wantClean()
+}
+
+// Ensure what a failed create leaves running is found and ended.
+func TestHelpersOfAFailedCreateAreEnded(t *testing.T) {
+	for _, fault := range []string{"port_in_use", "files_in_use"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			h := startHost(t)
+			r := startRunner(h)
+			h.inject(fault, "create", 1)
+			_, _ = r.do("POST", "/sandboxes", createBody("dev1")) // the retry may succeed or not
+			r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
+			if left := h.processes(""); len(left) > 1 { // the host's own
+				for pid, args := range left {
+					if !strings.Contains(strings.Join(args, " "), "cvd-sim host") {
+						t.Errorf("process %d %v is left", pid, args)
+					}
+				}
+			}
+			h.wantClean()
+		})
+	}
+}
+
+// Ensure a device that somebody else started under a free number is neither used nor harmed.
+func TestStrangersAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	body := createBody("dev1")
+	body["skipStart"] = true
+	r.want(http.StatusCreated, "POST", "/sandboxes", body)
+	h.cvd("--group_name=mine", "create", "--host_path="+h.get("CVD_HOME"), "--product_path="+h.get("CVD_ARTIFACTS_PATH")+"/android-LATEST",
+		"--instance_nums=1", "--report_anonymous_usage_stats=n", "--daemon")
+	stranger := h.crosvm(1)
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}")
+	if n := r.info("dev1").InstanceNum; n == 1 {
+		t.Error("the sandbox runs on the stranger's number")
+	}
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
+	if h.crosvm(1) != stranger {
+		t.Error("the stranger's device was harmed")
+	}
+	if fleet := h.cvd("fleet"); !strings.Contains(fleet, "Running") {
+		t.Errorf("the stranger's device: %s", fleet)
+	}
+}
+
+// Ensure a destroy that left something is not undone by a start.
+func TestADestroyIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h, "HEALTH_INTERVAL=10s")
+	r.create("dev1")
+	h.inject("exit:255:busy", "rm", 0)
+	if got, err := r.do("POST", "/sandboxes/dev1/destroy", nil); err != nil || got.status < 500 {
+		t.Fatalf("%d %s, %v", got.status, got.body, err)
+	}
+	if got, err := r.do("POST", "/sandboxes/dev1/start", "{}"); err != nil || got.status != http.StatusConflict {
+		t.Errorf("start of a doomed sandbox: %d %s, %v", got.status, got.body, err)
 	}
 	h.heal()
 	r.wantState("dev1", "destroyed")

@@ -305,11 +305,16 @@ func TestPacketsForNobodyGetNoAnswer(t *testing.T) {
 			t.Errorf("the device's OPEN was answered with %+v", h)
 		}
 		dev.send(wire.WRTE, 9, s.id, "still fine")
-		go func() { dev.expect(wire.OKAY) }()
+		told := make(chan struct{})
+		go func() {
+			defer close(told)
+			dev.expect(wire.OKAY)
+		}()
 		buf := make([]byte, 64)
 		if n, err := s.Read(buf); string(buf[:n]) != "still fine" || err != nil {
 			t.Errorf("got %q, %v", buf[:n], err)
 		}
+		<-told
 	})
 }
 

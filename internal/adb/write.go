@@ -3,6 +3,7 @@ package adb
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/daytonaio/runner-android/internal/adb/wire"
 )
@@ -11,17 +12,23 @@ const (
 	// copyLimit is the payload up to which copying is cheaper than a second buffer of the
 	// system call.
 	copyLimit = 4 << 10
-	// maxPosted bounds the control packets that wait: a device that does not read its answers
-	// has no claim to more.
-	maxPosted = 1024 * wire.HeaderSize
+	// maxLeft bounds the packets of streams that wait for who is writing.
+	maxLeft = 32 << 10
+	// maxPosted bounds the control packets that wait beside them: a device that does not read
+	// its answers has no claim to more.
+	maxPosted = maxLeft + 1024*wire.HeaderSize
 )
 
-// send writes one packet. The end of ctx ends the wait for our turn; once writing, the limit
-// is the connection's.
+// send writes one packet, or leaves a small one to who is writing. The end of ctx ends the wait
+// for our turn; once writing, the limit is the connection's.
 func (c *Conn) send(ctx context.Context, h wire.Header, payload []byte) error {
-	select {
-	case c.turn <- struct{}{}:
-	default:
+	h.Length = uint32(len(payload))
+	if c.checksums {
+		h.Check = wire.Checksum(payload)
+	}
+	if mine, left := c.turnOrLeave(h, payload); left {
+		return nil
+	} else if !mine {
 		select {
 		case c.turn <- struct{}{}:
 		case <-ctx.Done():
@@ -30,14 +37,27 @@ func (c *Conn) send(ctx context.Context, h wire.Header, payload []byte) error {
 			return c.Err()
 		}
 	}
-	h.Length = uint32(len(payload))
-	if c.checksums {
-		h.Check = wire.Checksum(payload)
-	}
 	c.out = h.Append(c.takePosted())
 	err := c.write(payload)
 	c.pass()
 	return err
+}
+
+// turnOrLeave takes the turn if it is free. Otherwise it leaves a small packet to who has it,
+// who looks for posted packets once more behind the own write. The turn is tried under the lock,
+// so that either of the two sees the other.
+func (c *Conn) turnOrLeave(h wire.Header, payload []byte) (mine, left bool) {
+	c.mu.Lock()
+	mine = c.tryTurn()
+	if !mine && c.err == nil && len(payload) <= copyLimit && len(c.posted)+wire.HeaderSize+len(payload) <= maxLeft {
+		c.posted, left = append(h.Append(c.posted), payload...), true
+	}
+	crowd := len(c.streams) > 1
+	c.mu.Unlock()
+	if mine && crowd {
+		runtime.Gosched() // the others leave theirs, and one system call writes them all
+	}
+	return mine, left
 }
 
 // write puts out what is in c.out, then payload. It needs the turn.

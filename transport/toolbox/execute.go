@@ -12,7 +12,6 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/obs"
-	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
 )
@@ -57,11 +56,12 @@ func (t *Toolbox) execute(c *transport.Ctx) error {
 	if err != nil {
 		return err
 	}
-	lease, err := t.attach(c, id)
+	// The actor gives the lease or refuses it at once.
+	lease, err := transport.Ask[messages.Lease](c.Query(), t.actors, messages.AttachSandbox{ID: id})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := whileLeased(c, lease, id, limit)
+	ctx, cancel := context.WithTimeoutCause(t.leases.context(c.Context(), lease, id), limit, errCommandTime)
 	defer cancel()
 	answer, dropped, err := t.run(ctx, lease.Serial, cmd)
 	if err != nil {
@@ -94,32 +94,8 @@ func (t *Toolbox) decode(body []byte) (command, time.Duration, error) {
 	return cmd, limit, nil
 }
 
-// attachTime bounds the wait for the lease, which the actor gives or refuses at once.
-const attachTime = 10 * time.Second
-
-func (t *Toolbox) attach(c *transport.Ctx, id sandbox.ID) (messages.Lease, error) {
-	ctx, cancel := c.Within(attachTime, "attach to sandbox "+string(id))
-	defer cancel()
-	return transport.Ask[messages.Lease](ctx, t.actors, messages.AttachSandbox{ID: id})
-}
-
 // errCommandTime is the cause of a context whose command had its time.
 var errCommandTime = transport.RequestTimeoutf("command execution timeout")
-
-// whileLeased is a context that ends, each with its cause, when the limit has passed, when the
-// device is no longer to be used, and when the server stops.
-func whileLeased(c *transport.Ctx, lease messages.Lease, id sandbox.ID, limit time.Duration) (context.Context, func()) {
-	leased, end := context.WithCancelCause(c.Context())
-	ctx, cancel := context.WithTimeoutCause(leased, limit, errCommandTime)
-	go func() {
-		select {
-		case <-lease.Done:
-			end(fault.Conflictf("sandbox %s: the device left started while the command ran", id))
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { cancel(); end(nil) }
-}
 
 // run executes cmd and returns the answer and how many bytes of output it lacks.
 func (t *Toolbox) run(ctx context.Context, serial string, cmd command) (*executeResponse, int64, error) {

@@ -42,10 +42,11 @@ type Options struct {
 // maxCommand is the largest body of process/execute.
 const maxCommand = 16 << 20
 
-// Toolbox has the handlers. It is never modified.
+// Toolbox has the handlers. It is safe for concurrent use.
 type Toolbox struct {
 	actors transport.Asker
 	shell  Shell
+	leases *leases
 	Options
 }
 
@@ -61,7 +62,7 @@ func New(actors transport.Asker, shell Shell, o Options) *Toolbox {
 		o.Log = zap.NewNop()
 	}
 	o.Log = o.Log.Named("transport.toolbox")
-	return &Toolbox{actors: actors, shell: shell, Options: o}
+	return &Toolbox{actors: actors, shell: shell, leases: newLeases(), Options: o}
 }
 
 // Prefixes are where the routes are mounted: Daytona's proxy sends requests for the toolbox to

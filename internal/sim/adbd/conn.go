@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +23,11 @@ type conn struct {
 	running sync.WaitGroup // streams
 
 	wmu     sync.Mutex // guards what is written
-	out     []byte
+	room    *sync.Cond // queued shrinks, or flushing ends
+	queued  []byte     // packets that wait for the next write
+	written []byte     // the buffer of the write before, used again
+	writing bool
+	failed  error // of a write; nothing is written after it
 	sent    int64
 	withSum bool
 
@@ -34,7 +39,9 @@ type conn struct {
 }
 
 func newConn(ctx context.Context, s *server, nc net.Conn) *conn {
-	c := &conn{server: s, nc: nc, in: bufio.NewReaderSize(nc, 64<<10), limit: handshakePayload, withSum: true, streams: map[uint32]*stream{}}
+	c := &conn{server: s, nc: nc, limit: handshakePayload, withSum: true, streams: map[uint32]*stream{}}
+	c.in = bufio.NewReaderSize(answering{c}, 64<<10)
+	c.room = sync.NewCond(&c.wmu)
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		tcp.SetNoDelay(true)
@@ -97,12 +104,58 @@ func (c *conn) skip(n uint32) error {
 	return err
 }
 
-// send writes one packet.
-func (c *conn) send(command, arg0, arg1 uint32, payload []byte) error {
+// answering reads from the connection; what was queued meanwhile is written before a wait.
+type answering struct{ c *conn }
+
+func (a answering) Read(p []byte) (int, error) {
+	if err := a.c.flush(); err != nil {
+		return 0, err
+	}
+	return a.c.nc.Read(p)
+}
+
+// maxQueued is from how many bytes on packets wait for those before them to be written.
+const maxQueued = maxPayload
+
+// queue leaves a packet to the next flush.
+func (c *conn) queue(command, arg0, arg1 uint32, payload []byte) {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
-	c.out = appendPacket(c.out[:0], command, arg0, arg1, payload, c.withSum)
-	b := c.out
+	for c.writing && len(c.queued) > maxQueued {
+		c.room.Wait()
+	}
+	c.queued = appendPacket(c.queued, command, arg0, arg1, payload, c.withSum)
+}
+
+// send writes one packet, and with it what others want to write at the same time.
+func (c *conn) send(command, arg0, arg1 uint32, payload []byte) error {
+	c.queue(command, arg0, arg1, payload)
+	return c.flush()
+}
+
+// flush writes what is queued, or leaves it to the goroutine that is writing. It lets others who
+// can run now queue theirs first: a write is the dearest part of a small packet.
+func (c *conn) flush() error {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	for !c.writing && len(c.queued) > 0 && c.failed == nil {
+		c.writing = true
+		c.wmu.Unlock()
+		runtime.Gosched()
+		c.wmu.Lock()
+		b := c.queued
+		c.queued, c.written = c.written[:0], nil
+		c.wmu.Unlock()
+		err := c.write(b)
+		c.wmu.Lock()
+		c.written, c.writing, c.failed = b, false, err
+		c.room.Broadcast()
+	}
+	return c.failed
+}
+
+// write is for the one goroutine that set writing.
+func (c *conn) write(b []byte) error {
 	if limit := c.server.device.Faults.DropAfter.Load(); limit > 0 && c.sent+int64(len(b)) > limit {
 		c.nc.Write(b[:max(0, limit-c.sent)])
 		c.cancel()
@@ -114,6 +167,16 @@ func (c *conn) send(command, arg0, arg1 uint32, payload []byte) error {
 		c.cancel()
 	}
 	return err
+}
+
+// drain waits a moment until what was sent is written.
+func (c *conn) drain() {
+	c.nc.SetWriteDeadline(time.Now().Add(time.Second))
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	for c.writing {
+		c.room.Wait()
+	}
 }
 
 // handshake answers CNXN. On a live connection it starts over: all streams end.
@@ -205,6 +268,9 @@ func (c *conn) open(h header) error {
 	c.mu.Lock()
 	full := len(c.streams) >= maxStreams
 	c.mu.Unlock()
+	if strings.HasPrefix(string(name), "tcp:") {
+		c.flush() // the dial may take its time
+	}
 	var run func(*stream)
 	if !full && h.arg0 != 0 {
 		run = c.server.device.service(c.server, strings.TrimRight(string(name), "\x00"))
@@ -221,9 +287,7 @@ func (c *conn) open(h header) error {
 	s := newStream(c, c.last, h.arg0, int(c.limit))
 	c.streams[s.local] = s
 	c.mu.Unlock()
-	if err := c.send(cmdOKAY, s.local, s.remote, nil); err != nil {
-		return err
-	}
+	c.queue(cmdOKAY, s.local, s.remote, nil) // goes out before the service's own packets
 	c.running.Go(func() {
 		defer s.Close()
 		run(s)

@@ -95,6 +95,7 @@ func (s *server) restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
+		c.drain()
 		c.cancel()
 	}
 }

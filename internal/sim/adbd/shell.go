@@ -99,7 +99,7 @@ func (d Device) runShell(st *stream, r shellRequest) {
 		return
 	}
 	if r.v2 {
-		st.Write([]byte{packetExit, 1, 0, 0, 0, byte(status)})
+		st.CloseWith([]byte{packetExit, 1, 0, 0, 0, byte(status)})
 	}
 }
 

@@ -133,6 +133,14 @@ func (s *stream) WriteContext(ctx context.Context, p []byte) (int, error) {
 
 // packet sends p, at most max bytes, in one WRTE.
 func (s *stream) packet(ctx context.Context, p []byte) error {
+	if err := s.permit(ctx); err != nil {
+		return err
+	}
+	return s.conn.send(cmdWRTE, s.local, s.remote, p)
+}
+
+// permit waits for the permission to send one WRTE.
+func (s *stream) permit(ctx context.Context) error {
 	select {
 	case <-s.closed:
 		return io.ErrClosedPipe
@@ -140,12 +148,12 @@ func (s *stream) packet(ctx context.Context, p []byte) error {
 	}
 	select {
 	case <-s.ready:
+		return nil
 	case <-s.closed:
 		return io.ErrClosedPipe
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return s.conn.send(cmdWRTE, s.local, s.remote, p)
 }
 
 // hostClosed is a CLSE from the host, or the loss of the connection.
@@ -158,15 +166,32 @@ func (s *stream) hostClosed() {
 
 // Close ends the stream for both sides. What was written before arrives before it.
 func (s *stream) Close() error {
+	if s.end() {
+		s.conn.flush()
+	}
+	return nil
+}
+
+// end is Close whose packet waits for the next flush. It reports whether it did anything.
+func (s *stream) end() (first bool) {
 	s.once.Do(func() {
+		first = true
 		s.mu.Lock()
 		s.gone = true
 		s.mu.Unlock()
 		s.conn.forget(s)
 		close(s.closed)
 		if s.conn.ctx.Err() == nil {
-			s.conn.send(cmdCLSE, s.local, s.remote, nil)
+			s.conn.queue(cmdCLSE, s.local, s.remote, nil)
 		}
 	})
-	return nil
+	return first
+}
+
+// CloseWith sends p, at most max bytes, and ends the stream.
+func (s *stream) CloseWith(p []byte) {
+	if s.permit(context.Background()) == nil {
+		s.conn.queue(cmdWRTE, s.local, s.remote, p)
+	}
+	s.Close()
 }

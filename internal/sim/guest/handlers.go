@@ -99,10 +99,8 @@ func exitStatus(n int) error {
 func (sh *shell) onExec(ctx context.Context, args []string) error {
 	hc := interp.HandlerCtx(ctx)
 	self := sh.self(hc)
-	if args[0] != "" && args[0][0] == '\x01' {
-		if run := internals()[args[0]]; run != nil {
-			return run(sh, ctx, hc, self, args)
-		}
+	if run := internalOf(args[0]); run != nil {
+		return run(sh, ctx, hc, self, args)
 	}
 	child, err := sh.g.enter(func() (*process, error) {
 		return sh.g.table.fork(self, self.cred, self.session, args, false)

@@ -26,27 +26,41 @@ const (
 // internal is a command that runs inside the shell, for process self.
 type internal func(sh *shell, ctx context.Context, hc interp.HandlerContext, self *process, args []string) error
 
-func internals() map[string]internal {
-	return map[string]internal{
-		cmdExec: func(sh *shell, _ context.Context, hc interp.HandlerContext, self *process, args []string) error {
+// internalOf finds an internal command; nil means there is none.
+func internalOf(name string) internal {
+	switch name {
+	case cmdExec:
+		return func(sh *shell, _ context.Context, hc interp.HandlerContext, self *process, args []string) error {
 			return sh.replace(hc, self, args[1:])
-		},
-		cmdExit: (*shell).exit,
-		cmdStatus: func(_ *shell, _ context.Context, _ interp.HandlerContext, _ *process, args []string) error {
+		}
+	case cmdExit:
+		return (*shell).exit
+	case cmdStatus:
+		return func(_ *shell, _ context.Context, _ interp.HandlerContext, _ *process, args []string) error {
 			return exitStatus(number(args, 1))
-		},
-		cmdMissing: (*shell).missing,
-		cmdType:    (*shell).describe,
-		cmdWhich:   (*shell).describe,
-		cmdKill:    (*shell).kill,
-		cmdWait:    (*shell).wait,
-		cmdUmask:   (*shell).setUmask,
-		cmdEnter:   (*shell).enterJob,
-		cmdLeave:   (*shell).leaveJob,
-		cmdStage:   (*shell).stage,
-		cmdStaged:  (*shell).staged,
-		cmdCall:    (*shell).callDepth,
+		}
+	case cmdMissing:
+		return (*shell).missing
+	case cmdType, cmdWhich:
+		return (*shell).describe
+	case cmdKill:
+		return (*shell).kill
+	case cmdWait:
+		return (*shell).wait
+	case cmdUmask:
+		return (*shell).setUmask
+	case cmdEnter:
+		return (*shell).enterJob
+	case cmdLeave:
+		return (*shell).leaveJob
+	case cmdStage:
+		return (*shell).stage
+	case cmdStaged:
+		return (*shell).staged
+	case cmdCall:
+		return (*shell).callDepth
 	}
+	return nil
 }
 
 func number(args []string, i int) int {

@@ -42,8 +42,8 @@ const maxNesting = 2000
 
 // rewriter rewrites statements; it remembers what it made itself.
 type rewriter struct {
-	own     map[*syntax.Stmt]bool
-	asIs    map[*syntax.Word]bool // words that are not to be quoted
+	own     map[*syntax.Stmt]bool // nil while there is none
+	asIs    map[*syntax.Word]bool // words that are not to be quoted; nil while there is none
 	depth   int
 	changed bool
 	err     error
@@ -51,7 +51,7 @@ type rewriter struct {
 
 // rewrite makes st safe to run. changed tells whether it did anything.
 func rewrite(stmts ...*syntax.Stmt) (changed bool, err error) {
-	rw := &rewriter{own: map[*syntax.Stmt]bool{}, asIs: map[*syntax.Word]bool{}}
+	var rw rewriter
 	for _, st := range stmts {
 		syntax.Walk(st, rw.visit)
 	}
@@ -87,7 +87,7 @@ func (rw *rewriter) visit(node syntax.Node) bool {
 		rw.function(n)
 	case *syntax.Redirect:
 		if n.Op == syntax.Hdoc || n.Op == syntax.DashHdoc {
-			rw.asIs[n.Word] = true
+			rw.keep(n.Word)
 			if n.Hdoc != nil {
 				rw.leave(n.Hdoc)
 			}
@@ -96,7 +96,7 @@ func (rw *rewriter) visit(node syntax.Node) bool {
 		rw.leave(n)
 	case *syntax.BinaryTest:
 		if w, ok := n.Y.(*syntax.Word); ok && n.Op == syntax.TsReMatch {
-			rw.asIs[w] = true // a regular expression keeps its backslashes
+			rw.keep(w) // a regular expression keeps its backslashes
 		}
 	case *syntax.Word:
 		if !rw.asIs[n] {
@@ -142,6 +142,9 @@ func (rw *rewriter) stmt(st *syntax.Stmt) {
 			assign(varSelf, varJob), call(cmdEnter),
 			{Cmd: &syntax.Subshell{Stmts: []*syntax.Stmt{&inner}}}, call(cmdLeave),
 		}},
+	}
+	if rw.own == nil {
+		rw.own = map[*syntax.Stmt]bool{}
 	}
 	rw.own[job] = true
 	*st = syntax.Stmt{Position: st.Position, Cmd: &syntax.Block{Stmts: []*syntax.Stmt{call(cmdFork), job}}}
@@ -207,12 +210,20 @@ func (rw *rewriter) quote(w *syntax.Word) {
 	w.Parts = parts
 }
 
+// keep marks a word as not to be quoted.
+func (rw *rewriter) keep(w *syntax.Word) {
+	if rw.asIs == nil {
+		rw.asIs = map[*syntax.Word]bool{}
+	}
+	rw.asIs[w] = true
+}
+
 // leave marks the words below node as not to be quoted: they are within double quotes, where
 // other rules hold. A command substitution starts afresh.
 func (rw *rewriter) leave(node syntax.Node) {
 	syntax.Walk(node, func(n syntax.Node) bool {
 		if w, ok := n.(*syntax.Word); ok {
-			rw.asIs[w] = true
+			rw.keep(w)
 		}
 		_, fresh := n.(*syntax.CmdSubst)
 		return !fresh
@@ -227,15 +238,28 @@ func (rw *rewriter) param(pe *syntax.ParamExp) {
 	if pe.Param == nil {
 		return
 	}
-	if name, special := specials()[pe.Param.Value]; special {
+	if name := special(pe.Param.Value); name != "" {
 		rw.changed = true
 		pe.Param = &syntax.Lit{Value: name}
 		pe.Short = false
 	}
 }
 
-func specials() map[string]string {
-	return map[string]string{"$": varShell, "!": varJob, "0": varArg0, "PPID": varParent, "BASHPID": varSelf}
+// special names the variable that holds the value of a special parameter, "" for others.
+func special(param string) string {
+	switch param {
+	case "$":
+		return varShell
+	case "!":
+		return varJob
+	case "0":
+		return varArg0
+	case "PPID":
+		return varParent
+	case "BASHPID":
+		return varSelf
+	}
+	return ""
 }
 
 func (rw *rewriter) declaration(d *syntax.DeclClause) {

@@ -3,6 +3,9 @@ package guest
 import (
 	"io"
 	"os"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
@@ -67,7 +70,7 @@ func (g *Guest) Start(spec Spec) (*Session, error) {
 	s.shell = p
 	p.hold(true)
 	call := &toybox.Call{
-		Ctx: p.ctx, Args: args, Dir: "/", Env: append(g.environment(cred), spec.Env...), View: g.view(p),
+		Ctx: p.ctx, Args: args, Dir: "/", Env: withValues(g.environment(cred), spec.Env), View: g.view(p),
 		In:  stdin,
 		Out: &sessionOut{ctx: p.ctx, w: spec.Stdout, pipe: func() { p.deliver(toybox.SIGPIPE) }},
 		Err: &sessionOut{ctx: p.ctx, w: spec.Stderr, pipe: func() { p.deliver(toybox.SIGPIPE) }},
@@ -75,9 +78,29 @@ func (g *Guest) Start(spec Spec) (*Session, error) {
 	}
 	go func() {
 		defer g.leave()
+		growStack()
 		g.table.finish(p, g.runShell(p, call, spec.TTY))
 	}()
 	return s, nil
+}
+
+// withValues is env with values added, or put in the place of those of the same names.
+func withValues(env, values []string) []string {
+	for _, kv := range values {
+		name, _, _ := strings.Cut(kv, "=")
+		env = slices.DeleteFunc(env, func(old string) bool { return strings.HasPrefix(old, name+"=") })
+		env = append(env, kv)
+	}
+	return env
+}
+
+// growStack makes room on the calling goroutine's stack for the frames of a parser and an
+// interpreter: grown now, it is empty; grown when it is needed, it would be copied several times.
+//
+//go:noinline
+func growStack() {
+	var room [24 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 // PID is the shell's process id, which is the group's too.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,12 +96,35 @@ func parseInvocation(args []string) (invocation, error) {
 	return v, nil
 }
 
+// onlyProgram is the command line of sh -c "PROGRAM ARG…" where nothing is left to a shell: the
+// program takes its place, as always with the last command, before there is an interpreter.
+func (v invocation) onlyProgram() []string {
+	if !v.isCommand || len(v.flags) > 0 || strings.Trim(v.command, plainLetters) != "" {
+		return nil
+	}
+	args := strings.Fields(v.command)
+	if len(args) == 0 || syntax.IsKeyword(args[0]) || interp.IsBuiltin(args[0]) || isShellBuiltin(args[0]) {
+		return nil
+	}
+	return args
+}
+
+// plainLetters mean nothing to a shell, wherever they stand.
+const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./ "
+
 // runShell is the sh command as process p.
 func (g *Guest) runShell(p *process, c *toybox.Call, tty bool) int {
 	v, err := parseInvocation(c.Args)
 	if err != nil {
 		fmt.Fprintf(c.Err, "sh: %v\n", err)
 		return 1
+	}
+	if args := v.onlyProgram(); args != nil {
+		next := *c
+		next.Args = args
+		call, done := g.prepare(p, &next)
+		defer done()
+		return g.execute(p, call)
 	}
 	sh := &shell{g: g, p: p, call: c, users: 1, jobs: map[int]*process{}, functions: map[string]bool{},
 		sources: map[string]string{}, umask: uint32(c.View.Umask)}
@@ -176,7 +200,11 @@ func (sh *shell) build(v invocation) error {
 		errW = outW
 	}
 	runner, err := interp.New(
-		func(r *interp.Runner) error { r.Dir = c.Dir; return nil },
+		func(r *interp.Runner) error {
+			r.Dir = c.Dir
+			r.Vars = make(map[string]expand.Variable, len(env.variables)+8) // where Run puts them all
+			return nil
+		},
 		interp.Env(env),
 		interp.StdIO(in, outW, errW),
 		interp.CallHandler(sh.onCall),
@@ -201,8 +229,13 @@ func (sh *shell) build(v invocation) error {
 // environ is a shell's initial variables. While the interpreter is being built it hands out a
 // TMPDIR that no host can have, because the interpreter makes named pipes there.
 type environ struct {
-	values map[string]expand.Variable
-	ready  bool
+	variables []variable // of two with one name the latter counts
+	ready     bool
+}
+
+type variable struct {
+	name  string
+	value expand.Variable
 }
 
 const noDirectory = "/\x00"
@@ -211,38 +244,45 @@ func (e *environ) Get(name string) expand.Variable {
 	if !e.ready && name == "TMPDIR" {
 		return expand.Variable{Set: true, Kind: expand.String, Str: noDirectory}
 	}
-	return e.values[name]
+	for i := len(e.variables) - 1; i >= 0; i-- {
+		if v := &e.variables[i]; v.name == name {
+			return v.value
+		}
+	}
+	return expand.Variable{}
 }
 
 func (e *environ) Each(yield func(string, expand.Variable) bool) {
-	for name, value := range e.values {
-		if !yield(name, value) {
+	for i := range e.variables {
+		if v := &e.variables[i]; !yield(v.name, v.value) {
 			return
 		}
 	}
 }
 
 func (sh *shell) environ(v invocation) *environ {
-	e := &environ{values: make(map[string]expand.Variable, 32)}
+	e := &environ{variables: make([]variable, 0, len(sh.call.Env)+16)}
 	set := func(name, value string, exported bool) {
-		e.values[name] = expand.Variable{Set: true, Kind: expand.String, Str: value, Exported: exported}
+		v := expand.Variable{Set: true, Kind: expand.String, Str: value, Exported: exported}
+		e.variables = append(e.variables, variable{name, v})
 	}
-	id, group := fmt.Sprint(sh.p.cred.UID), fmt.Sprint(sh.p.cred.GID)
-	for name, value := range map[string]string{
-		"HOME": "/", "PATH": defaultPath, "UID": id, "EUID": id, "GID": group, "USER_ID": id, "PS1": "$ ", "PS4": "+ ",
+	id, group := strconv.Itoa(sh.p.cred.UID), strconv.Itoa(sh.p.cred.GID)
+	for _, v := range [...][2]string{
+		{"HOME", "/"}, {"PATH", defaultPath}, {"UID", id}, {"EUID", id}, {"GID", group}, {"USER_ID", id},
+		{"PS1", "$ "}, {"PS4", "+ "},
 	} {
-		set(name, value, false)
+		set(v[0], v[1], false)
 	}
 	for _, kv := range sh.call.Env {
 		if name, value, ok := strings.Cut(kv, "="); ok && syntax.ValidName(name) {
 			set(name, value, true)
 		}
 	}
-	for name, value := range map[string]string{
-		varShell: fmt.Sprint(sh.p.pid), varParent: fmt.Sprint(sh.p.ppid), varSelf: fmt.Sprint(sh.p.pid),
-		varArg0: v.name, varDepth: "0",
+	pid, parent := strconv.Itoa(sh.p.pid), strconv.Itoa(sh.p.ppid)
+	for _, v := range [...][2]string{
+		{varShell, pid}, {varParent, parent}, {varSelf, pid}, {varArg0, v.name}, {varDepth, "0"},
 	} {
-		set(name, value, false)
+		set(v[0], v[1], false)
 	}
 	return e
 }

@@ -159,7 +159,7 @@ func newStdin(r io.Reader) (*os.File, error) {
 	}
 	go func() {
 		defer host.Close()
-		buf := make([]byte, 32<<10)
+		buf := make([]byte, 1<<10) // enough for most scripts
 		for {
 			n, err := r.Read(buf)
 			if n > 0 {
@@ -169,6 +169,9 @@ func newStdin(r io.Reader) (*os.File, error) {
 			}
 			if err != nil {
 				return
+			}
+			if n == len(buf) && n < 32<<10 {
+				buf = make([]byte, 32<<10)
 			}
 		}
 	}()

@@ -32,6 +32,15 @@ func kinds() map[string]kind {
 	}
 }
 
+// arguments lists what may stand behind the colon of those faults that take one of a few words.
+func arguments() map[string][]string {
+	return map[string][]string{
+		"lie":           {"nothing", "done"},
+		"cancelled":     {"", "dead", "alive"},
+		"fleet_garbage": {"", "nonjson", "truncated", "empty", "warnings"},
+	}
+}
+
 // Names lists all faults.
 func Names() []string { return slices.Sorted(maps.Keys(kinds())) }
 
@@ -46,6 +55,9 @@ func ParseFault(s string) (Fault, error) {
 	name, arg, _ := strings.Cut(s, ":")
 	if kinds()[name] == 0 {
 		return Fault{}, fmt.Errorf("fault %q is not known; there are %s", name, strings.Join(Names(), ", "))
+	}
+	if known := arguments()[name]; known != nil && !slices.Contains(known, arg) {
+		return Fault{}, fmt.Errorf("fault %s has no argument %q; there are %s", name, arg, strings.Join(known, ", "))
 	}
 	return Fault{name, arg}, nil
 }
