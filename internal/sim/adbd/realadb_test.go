@@ -3,6 +3,7 @@ package adbd
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -48,8 +49,8 @@ func (a *adb) run(stdin string, args ...string) (out, errs string, status int) {
 	var o, e bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &o, &e
 	if err := cmd.Run(); err != nil {
-		exit, ok := err.(*exec.ExitError)
-		if !ok {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
 			a.t.Fatal(err)
 		}
 		status = exit.ExitCode()
@@ -154,7 +155,7 @@ func directories(t *testing.T, a *adb) {
 	}
 	back := t.TempDir()
 	a.do("pull", "/sdcard/Download/tree", back)
-	if data, err := os.ReadFile(filepath.Join(back, "tree/b/d e/f")); err != nil || string(data) != "b/d e/f" {
+	if data, err := os.ReadFile(filepath.Join(back, "tree", "b", "d e", "f")); err != nil || string(data) != "b/d e/f" {
 		t.Errorf("got %q, %v", data, err)
 	}
 }

@@ -118,7 +118,6 @@ func settle(s *guest.Session) {
 type shellOutput struct {
 	stream *stream
 	id     byte
-	frame  []byte
 }
 
 var _ guest.ContextWriter = (*shellOutput)(nil)

@@ -95,7 +95,8 @@ func (s *syncService) fail(text string) error {
 }
 
 func (s *syncService) put(id string, words ...uint32) {
-	b := append(s.chunk[:0], id...)
+	b := s.chunk[:0]
+	b = append(b, id...)
 	for _, w := range words {
 		b = binary.LittleEndian.AppendUint32(b, w)
 	}
@@ -182,7 +183,7 @@ func (s *syncService) send(p string) error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			s.put("DONE", 0)
 			return nil
 		}

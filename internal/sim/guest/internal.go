@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -139,7 +140,7 @@ func (sh *shell) wait(ctx context.Context, hc interp.HandlerContext, self *proce
 		}
 		sh.mu.Unlock()
 		for _, job := range jobs {
-			if err := sh.await(ctx, self, job); err == errKilled {
+			if err := sh.await(ctx, self, job); errors.Is(err, errKilled) {
 				return err
 			}
 		}
@@ -154,7 +155,7 @@ func (sh *shell) wait(ctx context.Context, hc interp.HandlerContext, self *proce
 			last = exitStatus(127)
 			continue
 		}
-		if last = sh.await(ctx, self, job); last == errKilled {
+		if last = sh.await(ctx, self, job); errors.Is(last, errKilled) {
 			return last
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -235,7 +236,7 @@ func (g *Guest) runFile(p *process, c *toybox.Call, file string) int {
 			return g.notFound(c, syscall.ENOEXEC)
 		}
 		if path.Base(fields[0]) != "sh" {
-			next.Args = append(fields, append([]string{file}, c.Args[1:]...)...)
+			next.Args = slices.Concat(fields, []string{file}, c.Args[1:])
 			if !strings.HasPrefix(fields[0], "/system/bin/") && !strings.HasPrefix(fields[0], "/bin/") {
 				return g.notFound(&next, syscall.ENOENT)
 			}

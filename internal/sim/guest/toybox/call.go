@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -231,26 +232,23 @@ func (c *Call) inputs(names []string, each func(name string, r io.Reader) error)
 }
 
 // copy moves r to w until the end, or until the process must end.
-func (c *Call) copy(w io.Writer, r io.Reader) (int64, error) {
+func (c *Call) copy(w io.Writer, r io.Reader) error {
 	buf := make([]byte, 64<<10)
-	var total int64
 	for {
 		if err := c.Ctx.Err(); err != nil {
-			return total, err
+			return err
 		}
 		n, err := r.Read(buf)
 		if n > 0 {
-			m, werr := w.Write(buf[:n])
-			total += int64(m)
-			if werr != nil {
-				return total, werr
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				return werr
 			}
 		}
-		if err == io.EOF {
-			return total, nil
+		if errors.Is(err, io.EOF) {
+			return nil
 		}
 		if err != nil {
-			return total, err
+			return err
 		}
 	}
 }
@@ -268,7 +266,7 @@ func (c *Call) lines(r io.Reader, out *bufio.Writer, each func(line []byte) bool
 		}
 		part, err := in.ReadSlice('\n')
 		line = append(line, part...)
-		if err == bufio.ErrBufferFull && len(line) < maxLine {
+		if errors.Is(err, bufio.ErrBufferFull) && len(line) < maxLine {
 			continue
 		}
 		if len(line) > 0 && !each(bytes.TrimSuffix(line, []byte{'\n'})) {
@@ -278,7 +276,7 @@ func (c *Call) lines(r io.Reader, out *bufio.Writer, each func(line []byte) bool
 		if err == io.EOF {
 			return nil
 		}
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return err
 		}
 	}

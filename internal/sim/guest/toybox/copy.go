@@ -126,7 +126,7 @@ func (c *Call) copyFile(from, to string, perm fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.copy(out, in); err != nil {
+	if err := c.copy(out, in); err != nil {
 		out.Close()
 		return err
 	}

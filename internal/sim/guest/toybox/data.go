@@ -33,7 +33,7 @@ func digest(newHash func() hash.Hash) Applet {
 		}
 		return c.inputs(o.args, func(name string, r io.Reader) error {
 			h := newHash()
-			if _, err := c.copy(h, r); err != nil {
+			if err := c.copy(h, r); err != nil {
 				return err
 			}
 			if o.flags['b'] {
@@ -53,7 +53,7 @@ func base64Applet(c *Call) int {
 	}
 	if o.flags['d'] {
 		return c.inputs(o.args, func(_ string, r io.Reader) error {
-			if _, err := c.copy(c.Out, base64.NewDecoder(base64.StdEncoding, r)); err != nil {
+			if err := c.copy(c.Out, base64.NewDecoder(base64.StdEncoding, r)); err != nil {
 				return syscall.EINVAL
 			}
 			return nil
@@ -66,7 +66,7 @@ func base64Applet(c *Call) int {
 	return c.inputs(o.args, func(_ string, r io.Reader) error {
 		w := &wrapper{w: c.Out, columns: columns}
 		enc := base64.NewEncoder(base64.StdEncoding, w)
-		if _, err := c.copy(enc, r); err != nil {
+		if err := c.copy(enc, r); err != nil {
 			return err
 		}
 		enc.Close()
@@ -158,7 +158,7 @@ func dd(c *Call) int {
 		out = f
 	}
 	if skip > 0 {
-		if _, err := c.copy(io.Discard, io.LimitReader(in, skip*block)); err != nil {
+		if err := c.copy(io.Discard, io.LimitReader(in, skip*block)); err != nil {
 			return c.fail("%s", vfs.Reason(err))
 		}
 	}

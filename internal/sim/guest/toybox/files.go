@@ -28,7 +28,7 @@ func cat(c *Call) int {
 		return 1
 	}
 	return c.inputs(o.args, func(_ string, r io.Reader) error {
-		_, err := c.copy(c.Out, r)
+		err := c.copy(c.Out, r)
 		return err
 	})
 }
@@ -76,6 +76,7 @@ func (c *Call) makeDir(p string, parents bool) error {
 			}
 			return c.View.Mkdir(p, 0o777)
 		}
+	default:
 	}
 	return err
 }
@@ -433,7 +434,7 @@ func compare(c *Call) int {
 			c.failPath(name, err)
 			return 2
 		}
-		defer r.Close()
+		defer r.Close() //nolint:gocritic // there are two, and both are needed to the end
 		in[i] = r
 	}
 	var a, b [64 << 10]byte

@@ -53,7 +53,7 @@ func head(c *Call) int {
 			fmt.Fprintf(out, "==> %s <==\n", name)
 		}
 		if bytesToo >= 0 {
-			_, err := c.copy(out, io.LimitReader(r, bytesToo))
+			err := c.copy(out, io.LimitReader(r, bytesToo))
 			return err
 		}
 		left := lines
@@ -91,10 +91,10 @@ func tail(c *Call) int {
 	return c.inputs(o.args, func(_ string, r io.Reader) error {
 		switch {
 		case o.flags['c'] && fromStart:
-			if _, err := c.copy(io.Discard, io.LimitReader(r, max(n-1, 0))); err != nil {
+			if err := c.copy(io.Discard, io.LimitReader(r, max(n-1, 0))); err != nil {
 				return err
 			}
-			_, err := c.copy(out, r)
+			err := c.copy(out, r)
 			return err
 		case o.flags['c']:
 			return c.lastBytes(out, r, n)
@@ -106,7 +106,7 @@ func tail(c *Call) int {
 func (c *Call) lastBytes(out io.Writer, r io.Reader, n int64) error {
 	n = min(n, 64<<20)
 	var keep []byte
-	_, err := c.copy(writerFunc(func(p []byte) (int, error) {
+	err := c.copy(writerFunc(func(p []byte) (int, error) {
 		if keep = append(keep, p...); int64(len(keep)) > 2*n+(64<<10) {
 			keep = append([]byte(nil), keep[int64(len(keep))-n:]...)
 		}
@@ -165,7 +165,7 @@ func wc(c *Call) int {
 	status := c.inputs(o.args, func(name string, r io.Reader) error {
 		var n [4]int64
 		inWord := false
-		_, err := c.copy(writerFunc(func(p []byte) (int, error) {
+		err := c.copy(writerFunc(func(p []byte) (int, error) {
 			n[2] += int64(len(p))
 			for _, b := range p {
 				if b == '\n' {
@@ -268,7 +268,7 @@ func tr(c *Call) int {
 		}
 	}
 	last := -1
-	_, err := c.copy(writerFunc(func(p []byte) (int, error) {
+	err := c.copy(writerFunc(func(p []byte) (int, error) {
 		out := make([]byte, 0, len(p))
 		for _, b := range p {
 			n := table[b]
@@ -373,10 +373,10 @@ func tee(c *Call) int {
 			status = c.failPath(arg, err)
 			continue
 		}
-		defer f.Close()
+		defer f.Close() //nolint:gocritic // all of them are written to until the end
 		outs = append(outs, f)
 	}
-	if _, err := c.copy(io.MultiWriter(outs...), c.In); err != nil {
+	if err := c.copy(io.MultiWriter(outs...), c.In); err != nil {
 		return c.fail("%s", vfs.Reason(err))
 	}
 	return status

@@ -81,7 +81,7 @@ func (c *Call) items(o options) ([]string, error) {
 
 func (c *Call) readAll(r io.Reader, limit int64) (string, error) {
 	var b strings.Builder
-	_, err := c.copy(&limited{w: &b, left: limit}, r)
+	err := c.copy(&limited{w: &b, left: limit}, r)
 	return b.String(), err
 }
 

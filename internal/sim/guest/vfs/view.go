@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -143,7 +144,7 @@ func (v *View) Open(p string, flag int, perm fs.FileMode) (File, error) {
 
 func (v *View) open(p string, flag int, perm fs.FileMode) (File, error) {
 	at, err := v.walk(p, flag&os.O_EXCL == 0)
-	if err == syscall.ENOENT && flag&os.O_CREATE != 0 {
+	if errors.Is(err, syscall.ENOENT) && flag&os.O_CREATE != 0 {
 		return v.create(p, flag, perm)
 	}
 	if err != nil {
@@ -303,7 +304,7 @@ func (v *View) setAttr(op, p string, fixed bool, set func(place) error) error {
 	case err != nil:
 	case !at.onDisk():
 		err = syscall.EROFS
-	case v.UID != 0 && v.UID != at.info.UID && !(op == "utimes" && v.may(at.info, write)):
+	case v.UID != 0 && v.UID != at.info.UID && (op != "utimes" || !v.may(at.info, write)):
 		err = syscall.EPERM
 	case v.UID != 0 && fixed && strings.HasPrefix(at.path, "/storage/"):
 		err = syscall.EPERM
