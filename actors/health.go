@@ -86,7 +86,7 @@ func judge(now sandbox.State, life sandbox.Life, f sandbox.Facts) course {
 		return course{begin: opCreate}
 	case now == sandbox.Error:
 		return course{} // it says what went wrong until somebody acts on it
-	case life == sandbox.LifeLaunching, life == sandbox.LifeBooting:
+	case life == sandbox.LifeLaunching, life == sandbox.LifeBooting, life == sandbox.LifeRunning && f.Unchecked:
 		return course{begin: opStart}
 	case life == sandbox.LifeRunning:
 		return course{to: sandbox.Started}

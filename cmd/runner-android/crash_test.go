@@ -216,6 +216,36 @@ func TestADamagedLedgerIsRebuilt(t *testing.T) {
 	}
 }
 
+// Ensure files that a start lost are missed also by the runner that carries the start on.
+func TestLostFilesAreSaidAfterARestart(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	r.create("dev1")
+	r.exec("dev1", "echo kept > /data/local/tmp/f; sync")
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
+	h.inject("wipe_on_start", "start", 1)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		_, _ = r.do("POST", "/sandboxes/dev1/start", "{}")
+	}()
+	eventually(t, 10*time.Second, "cvd starts the device", func() error {
+		if len(h.processes("cvd")) == 0 {
+			return errors.New("no cvd")
+		}
+		return nil
+	})
+	r.kill()
+	<-answered
+	r = startRunner(h)
+	if info := r.wantState("dev1", "error"); !strings.Contains(info.Reason, "files were lost") {
+		t.Errorf("reason %q", info.Reason)
+	}
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}") // whoever starts it again accepts that
+	r.wantState("dev1", "started")
+}
+
 // Ensure a second runner on the same ledger is refused.
 func TestASecondRunnerIsRefused(t *testing.T) {
 	t.Parallel()

@@ -86,7 +86,7 @@ func TestHangingCommandsEnd(t *testing.T) {
 		limit time.Duration
 		do    func(*cvd.Client, context.Context) error
 	}{
-		"stop":    {60 * time.Second, func(c *cvd.Client, ctx context.Context) error { return c.Stop(ctx, "g") }},
+		"stop":    {30 * time.Second, func(c *cvd.Client, ctx context.Context) error { return c.Stop(ctx, "g") }},
 		"remove":  {2 * time.Minute, func(c *cvd.Client, ctx context.Context) error { return c.Remove(ctx, "g") }},
 		"version": {20 * time.Second, func(c *cvd.Client, ctx context.Context) error { _, err := c.Version(ctx); return err }},
 		"internal stop": {30 * time.Second, func(c *cvd.Client, ctx context.Context) error {

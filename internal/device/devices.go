@@ -214,7 +214,7 @@ func (d *Device) publish() {
 	d.facts = sandbox.Facts{
 		Known: d.known, Intent: r.Intent, Created: r.Created, Failure: r.Failure, Begun: r.CreatedAt,
 		Group: r.Group, Instance: r.Instance, Snapshot: r.Snapshot, Resources: sandbox.Resources(r.Resources),
-		Metadata: r.Metadata, LaunchPID: r.Launcher.PID,
+		Unchecked: r.Disk != (ledger.Disk{}), Metadata: r.Metadata, LaunchPID: r.Launcher.PID,
 	}
 	if r.Instance != 0 {
 		d.facts.ADBPort = r.Instance.ADBPort(d.o.ADBBasePort)

@@ -27,8 +27,14 @@ const (
 // Observe looks at the device: ADB first, which settles everything when it answers; then the
 // launcher's socket; the process table only when both are silent. It never waits for cvd.
 func (d *Device) Observe(ctx context.Context) sandbox.Observation {
+	o := d.askLayers(ctx)
+	o.At = time.Now()
+	return o
+}
+
+func (d *Device) askLayers(ctx context.Context) sandbox.Observation {
 	rec := d.record()
-	o := sandbox.Observation{At: time.Now(), Life: sandbox.LifeUnknown}
+	o := sandbox.Observation{Life: sandbox.LifeUnknown}
 	note := func(layer, format string, args ...any) {
 		o.Evidence = append(o.Evidence, sandbox.Evidence{Layer: layer, Fact: fmt.Sprintf(format, args...), At: time.Now()})
 	}
@@ -56,7 +62,7 @@ func (d *Device) Observe(ctx context.Context) sandbox.Observation {
 	case cvd.LauncherAbsent:
 		d.byProcesses(ctx, rec, &o, note)
 	case cvd.LauncherUnknown:
-		note("launcher", "did not answer in time: %v", err)
+		note("launcher", "gave no answer that tells: %v", err)
 	}
 	return o
 }

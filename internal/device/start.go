@@ -26,8 +26,10 @@ func (d *Device) Start(ctx context.Context, report func(sandbox.Phase)) (recreat
 	if err := d.save(ctx, func(r *ledger.Record) { r.Intent = sandbox.IntentStarted }); err != nil {
 		return false, err
 	}
-	if done, err := d.carryOn(ctx, "start", report); done || err != nil {
+	if done, err := d.carryOn(ctx, "start", report); err != nil {
 		return false, err
+	} else if done {
+		return false, d.checkDisk(ctx)
 	}
 	if err := d.locate(ctx); err != nil {
 		return false, err
@@ -62,6 +64,9 @@ func (d *Device) startWithDisk(
 	if err := d.clearLeftovers(ctx, rec); err != nil {
 		return err
 	}
+	if err := d.save(ctx, func(r *ledger.Record) { r.Disk = ledger.Disk(before) }); err != nil {
+		return err
+	}
 	err := d.bootKeeping(ctx, rec, release, report)
 	var said *cvd.LaunchError
 	if errors.As(err, &said) && said.Class == cvd.AlreadyStarted {
@@ -75,12 +80,26 @@ func (d *Device) startWithDisk(
 	if err != nil {
 		return err
 	}
+	return d.checkDisk(ctx)
+}
+
+// checkDisk says whether the start that was under way kept the guest's files. What the disk was
+// before it is on record, so that whoever carries the start on checks it too.
+func (d *Device) checkDisk(ctx context.Context) error {
+	rec := d.record()
+	if rec.Disk == (ledger.Disk{}) {
+		return nil
+	}
 	after, err := cvd.MarkOverlay(ctx, d.o.Host, rec.Paths.InstanceDir)
 	if err != nil {
 		return fault.Op("check that the guest's files were kept", err)
 	}
 	log := cvd.AssembleLogTail(ctx, d.o.Host, rec.Paths.GroupHome, assembleLines)
-	if kept, why := cvd.OverlayKept(before, after, log); !kept {
+	kept, why := cvd.OverlayKept(cvd.OverlayMark(rec.Disk), after, log)
+	if err := d.save(ctx, func(r *ledger.Record) { r.Disk = ledger.Disk{} }); err != nil {
+		return err
+	}
+	if !kept {
 		return fault.Internalf("the device has booted, but its files were lost at this start: %s; the device is empty", why)
 	}
 	return nil

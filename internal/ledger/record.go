@@ -31,6 +31,7 @@ type Record struct {
 	Resources Quotas            `json:"resources"`
 	Metadata  map[string]string `json:"metadata"`
 	Failure   string            `json:"failure"` // why the last create failed, for people
+	Disk      Disk              `json:"disk"`    // as it was before the start under way; zero when none is
 	CreatedAt time.Time         `json:"created_at"`
 	UpdatedAt time.Time         `json:"updated_at"` // stamped by SaveRecord
 
@@ -46,6 +47,12 @@ type Paths struct {
 	Base        json.RawMessage `json:"base_image"` // the record of internal/image; not looked into here
 
 	unknown map[string]json.RawMessage
+}
+
+// Disk tells one state of a device's disk from another.
+type Disk struct {
+	Inode uint64 `json:"inode"`
+	Size  int64  `json:"size"`
 }
 
 // Quotas are the resources promised, in the words of the file; they convert to and from
