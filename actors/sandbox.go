@@ -168,7 +168,9 @@ func (s *Sandbox) release() {
 	s.op, s.doomed, s.waiting, s.drained = nil, nil, nil, nil
 	s.cancel()
 	s.end()
-	s.endLease()
+	if !s.draining { // the device stays started when the runner ends; its doors end their streams themselves
+		s.endLease()
+	}
 	s.world.metrics.leave(s.state)
 }
 

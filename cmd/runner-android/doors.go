@@ -78,8 +78,7 @@ func (r report) Report(ctx context.Context) (runnerapi.HostReport, error) {
 	}
 	f := runnerapi.Figures{
 		CPULoadAverage: reading.Load1 / float64(max(reading.CPUs, 1)), CPUPercent: reading.CPUPercent,
-		MemoryPercent: used(reading.MemoryMB, reading.MemoryAvailableMB),
-		DiskPercent:   used(reading.DiskGB, reading.DiskAvailableGB),
+		MemoryPercent: reading.MemoryPercent, DiskPercent: reading.DiskPercent,
 	}
 	for _, s := range all.Sandboxes {
 		f.AllocatedDiskGiB += float64(s.Resources.DiskGB)
@@ -92,12 +91,4 @@ func (r report) Report(ctx context.Context) (runnerapi.HostReport, error) {
 		}
 	}
 	return runnerapi.HostReport{Figures: f}, nil
-}
-
-// used is the part of total that is not available, in percent.
-func used(total, available int) float64 {
-	if total <= 0 {
-		return 0
-	}
-	return 100 * float64(total-available) / float64(total)
 }

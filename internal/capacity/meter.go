@@ -27,6 +27,8 @@ type Reading struct {
 	MemoryAvailableMB int
 	DiskGB            int // of the file system that holds the instances
 	DiskAvailableGB   int
+	MemoryPercent     float64 // in use, of what the machine has, whatever may be handed out of it
+	DiskPercent       float64
 	Load1             float64 // processes that ran or wanted to, mean of the last minute
 	Taps              int     // highest instance number with network interfaces; 0: none seen, no limit known
 }
@@ -73,6 +75,8 @@ func (m *Meter) Read(ctx context.Context) (Reading, error) {
 	if err != nil {
 		return Reading{}, fault.Op("measure the host", err)
 	}
+	r.MemoryPercent = percent(r.MemoryMB-r.MemoryAvailableMB, r.MemoryMB)
+	r.DiskPercent = percent(r.DiskGB-r.DiskAvailableGB, r.DiskGB)
 	if o := m.overrides.CPUs; o > 0 {
 		r.CPUs = o
 	}
@@ -83,6 +87,13 @@ func (m *Meter) Read(ctx context.Context) (Reading, error) {
 		r.DiskGB, r.DiskAvailableGB = o, min(o, r.DiskAvailableGB)
 	}
 	return r, nil
+}
+
+func percent(part, whole int) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(whole)
 }
 
 func (m *Meter) read(ctx context.Context) (r Reading, err error) {
