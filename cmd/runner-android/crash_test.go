@@ -278,3 +278,28 @@ func TestADeviceThatDies(t *testing.T) {
 	r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
 	h.wantClean()
 }
+
+// Ensure a command that the runner's end cuts off is told so, and not that the device went.
+func TestSIGTERMDuringExec(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	r.create("dev1")
+	got := make(chan reply, 1)
+	go func() {
+		answer, _ := r.do("POST", "/sandboxes/dev1/toolbox/process/execute", `{"command":"touch /data/local/tmp/begun; sleep 60"}`)
+		got <- answer
+	}()
+	eventually(t, 10*time.Second, "the command runs", func() error {
+		if code, _ := r.execCode("dev1", "test -e /data/local/tmp/begun"); code != 0 {
+			return errors.New("it has not begun")
+		}
+		return nil
+	})
+	if code := r.terminate(); code != 0 {
+		t.Errorf("exit code %d; want 0", code)
+	}
+	if answer := <-got; answer.status != http.StatusServiceUnavailable {
+		t.Errorf("the command was answered %d %s; want 503", answer.status, answer.body)
+	}
+}
