@@ -1,8 +1,11 @@
 package main_test
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -263,5 +266,42 @@ func TestALeakedHelper(t *testing.T) {
 	r.create("dev2")
 	r.exec("dev2", "true")
 	r.want(http.StatusOK, "POST", "/sandboxes/dev2/destroy", nil)
+	h.wantClean()
+}
+
+// Ensure a start makes a device anew only when its group and its disk are both gone, and says so.
+func TestRecreate(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	overlay := func() string {
+		t.Helper()
+		found, err := filepath.Glob(h.get("CVD_RUNTIME_PATH") + "/*/*/home/cuttlefish/instances/cvd-1/overlay.img")
+		if err != nil || len(found) != 1 {
+			t.Fatalf("overlays: %v, %v", found, err)
+		}
+		return found[0]
+	}
+	r.create("dev1")
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
+	disk := overlay()
+	if err := os.Rename(disk, disk+".away"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.do("POST", "/sandboxes/dev1/start", "{}")
+	if err != nil || got.status != http.StatusServiceUnavailable || !strings.Contains(string(got.body), "overlay.img") {
+		t.Errorf("start without its disk: %d %s, %v", got.status, got.body, err)
+	}
+	if err := os.Rename(disk+".away", disk); err != nil {
+		t.Fatalf("something was deleted: %v", err)
+	}
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}")
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
+	h.cvd("--group_name=s_"+hex.EncodeToString([]byte("dev1")), "rm")
+	if got := r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}"); !strings.Contains(string(got.body), `"recreated":true`) {
+		t.Errorf("start of what was gone: %s", got.body)
+	}
+	r.exec("dev1", "true")
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
 	h.wantClean()
 }
