@@ -107,6 +107,7 @@ type fakeDevice struct {
 	panics                                               string           // name of the method that panics
 	blindLook                                            chan struct{}    // observe waits for it
 	factsPanic                                           bool
+	unrecorded                                           bool // the ledger takes no failure
 }
 
 func (d *fakeDevice) Facts() sandbox.Facts {
@@ -178,6 +179,10 @@ func (d *fakeDevice) Create(ctx context.Context, n sandbox.Instance, report func
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.createErr != nil && d.unrecorded {
+		d.life = sandbox.LifeAbsent
+		return d.createErr
+	}
 	if d.createErr != nil {
 		d.facts.Instance, d.facts.Failure, d.life = 0, d.createErr.Error(), sandbox.LifeAbsent
 		return d.createErr

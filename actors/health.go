@@ -82,10 +82,10 @@ func judge(now sandbox.State, life sandbox.Life, f sandbox.Facts) course {
 		return course{}
 	case f.Failure != "" && life == sandbox.LifeAbsent:
 		return course{to: sandbox.Error, reason: f.Failure}
-	case !f.Created && f.Intent == sandbox.IntentStarted && f.Failure == "" && f.Snapshot != "":
-		return course{begin: opCreate}
 	case now == sandbox.Error:
 		return course{} // it says what went wrong until somebody acts on it
+	case !f.Created && f.Intent == sandbox.IntentStarted && f.Failure == "" && f.Snapshot != "":
+		return course{begin: opCreate}
 	case life == sandbox.LifeLaunching, life == sandbox.LifeBooting, life == sandbox.LifeRunning && f.Unchecked:
 		return course{begin: opStart}
 	case life == sandbox.LifeRunning:
@@ -102,11 +102,12 @@ func judge(now sandbox.State, life sandbox.Life, f sandbox.Facts) course {
 }
 
 func (s *Sandbox) follow(c course) {
+	if s.draining {
+		return // the next runner carries on
+	}
 	switch c.begin {
 	case opDestroy:
-		if !s.draining {
-			s.beginDestroy()
-		}
+		s.beginDestroy()
 		return
 	case opCreate:
 		f := s.device.Facts()

@@ -250,7 +250,3 @@ func (s *Sandbox) onDrain() {
 	}
 	s.Answer(messages.Done{})
 }
-
-// release and onDrain are the two ends of a runner: everything else is in operation.go (what
-// is in flight), commands.go (what is asked) and health.go (what is seen).
-var _ actor.Actor = (*Sandbox)(nil)

@@ -362,3 +362,19 @@ func TestACreateRightBehindTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// Ensure a failed create is not tried again by itself, even if its failure could not be recorded.
+func TestAFailedCreateIsNotRepeatedUnasked(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		d := r.host.device("a")
+		d.set(func(d *fakeDevice) { d.createErr, d.unrecorded = errDisk, true })
+		if _, err := r.ask(create("a")); err == nil {
+			r.Error("created")
+		}
+		time.Sleep(10 * time.Minute)
+		r.wantState("a", sandbox.Error)
+		if d.creates != 1 {
+			r.Errorf("%d creates; want the one that was asked for", d.creates)
+		}
+	})
+}
