@@ -43,18 +43,11 @@ func (d *Device) Destroy(ctx context.Context) error {
 
 // remove takes the device off the host. A device that is not there is no error.
 func (d *Device) remove(ctx context.Context) error {
-	rec := d.record()
-	home, dir := d.place(ctx, cvd.Group{})
-	if home != "" && rec.Paths.GroupHome == "" {
-		rec.Paths.GroupHome, rec.Paths.InstanceDir = home, dir
-		if err := d.save(ctx, func(r *ledger.Record) { r.Paths.GroupHome, r.Paths.InstanceDir = home, dir }); err != nil {
-			return err
-		}
-	}
 	d.disconnect()
-	if rec.Paths.GroupHome == "" {
-		d.learnHome(ctx, &rec) // what is left of a device is known by its home
+	if err := d.learnHome(ctx); err != nil {
+		d.log.Warn("where the device has its files is not known", zap.Error(err))
 	}
+	rec := d.record()
 	// Processes first: `cvd rm` of a group that it does not believe to run deletes the files
 	// under those that do.
 	if err := d.halt(ctx); err != nil {
@@ -70,23 +63,30 @@ func (d *Device) remove(ctx context.Context) error {
 	})
 }
 
-// learnHome asks cvd where the group's files are. Not knowing it costs only what could have been
-// found by it.
-func (d *Device) learnHome(ctx context.Context, rec *ledger.Record) {
-	fleet, err := d.o.CVD.Fleet(ctx)
-	if err != nil {
-		d.log.Warn("where the device has its files is not known", zap.Error(err))
-		return
+// learnHome records where the group's files are, as its processes or else cvd say, if that is
+// not on record: what is left of a device is known by its home. Not learning it costs only what
+// could have been found by it.
+func (d *Device) learnHome(ctx context.Context) error {
+	rec := d.record()
+	if rec.Paths.GroupHome != "" {
+		return nil
 	}
-	groups := fleet.ByGroup(rec.Group)
-	if len(groups) != 1 || len(groups[0].Instances) != 1 || groups[0].Instances[0].GroupHome() == "" {
-		return
+	home, dir := d.place(ctx, cvd.Group{})
+	if home == "" {
+		fleet, err := d.o.CVD.Fleet(ctx)
+		if err != nil {
+			return err
+		}
+		groups := fleet.ByGroup(rec.Group)
+		if len(groups) != 1 {
+			return nil // none: nothing to learn; several: nothing to choose by
+		}
+		home, dir = d.place(ctx, groups[0])
 	}
-	home, dir := groups[0].Instances[0].GroupHome(), groups[0].Instances[0].InstanceDir
-	if err := d.save(ctx, func(r *ledger.Record) { r.Paths.GroupHome, r.Paths.InstanceDir = home, dir }); err != nil {
-		d.log.Warn("where the device has its files is not recorded", zap.Error(err))
+	if home == "" {
+		return nil
 	}
-	rec.Paths.GroupHome, rec.Paths.InstanceDir = home, dir
+	return d.save(ctx, func(r *ledger.Record) { r.Paths.GroupHome, r.Paths.InstanceDir = home, dir })
 }
 
 // removeGroup removes the group from cvd's database and verifies it, trying twice: cvd has
