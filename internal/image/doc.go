@@ -4,7 +4,11 @@
 // Words: a name is what a user asks for ("android-LATEST", "org/snap", a reference with a
 // colon); a [Base] is the directory it stands for, with size, time and inode of each file; a
 // product directory has a link to every base file and a blank userdata image of one size, and
-// serves all devices of that image and size.
+// serves all devices of that image and size. A reference is a name with a colon that Daytona made
+// up; it is a link to a base image. An [Identity] says whether two hosts have the same image.
+//
+// Nothing is ever downloaded: Daytona names images as if they were in a registry, and
+// [Catalog.Source] finds the local one that is meant.
 //
 // Base images are immutable while devices use them: Cuttlefish wipes a device at its next
 // start when a component of its disk is newer than the composite (assemble_cvd,

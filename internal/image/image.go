@@ -40,45 +40,37 @@ const (
 )
 
 // Catalog finds base images and makes product directories. It is safe for concurrent use; two
-// catalogs of one artifacts directory, also in two processes, must not make products at once.
+// catalogs of one artifacts directory, also in two processes, must not make products or links at
+// once.
 type Catalog struct {
 	host      host.Host
 	artifacts string
 	cvdHome   string
 
 	building sync.Mutex // one product directory at a time
+	linking  sync.Mutex // one reference at a time
 
-	mu  sync.Mutex
-	raw map[string][]File // by directory: files that were seen not to be Android-sparse
+	mu      sync.Mutex
+	raw     map[string][]File     // by directory: files that were seen not to be Android-sparse
+	digests map[string]*digestion // by directory
 }
 
 // NewCatalog makes a catalog of the images below artifacts. Images without a host package of
 // their own use the one in cvdHome. Nothing is touched.
 func NewCatalog(h host.Host, artifacts, cvdHome string) *Catalog {
-	return &Catalog{host: h, artifacts: filepath.Clean(artifacts), cvdHome: cvdHome, raw: map[string][]File{}}
+	return &Catalog{
+		host: h, artifacts: filepath.Clean(artifacts), cvdHome: cvdHome,
+		raw: map[string][]File{}, digests: map[string]*digestion{},
+	}
 }
 
 // Resolve finds the base image of a name. An unlawful name is Invalid; an unknown one is
 // NotFound, and the error says what exists; Android-sparse files are a Conflict that names the
 // command to convert them; a missing host package is Unavailable.
 func (c *Catalog) Resolve(ctx context.Context, name string) (Base, error) {
-	path, err := c.path(name)
+	dir, files, err := c.find(ctx, name)
 	if err != nil {
 		return Base{}, err
-	}
-	dir, err := c.host.EvalSymlinks(ctx, path)
-	if fault.Is(err, fault.NotFound) {
-		return Base{}, fault.NotFoundf("image %s does not exist at %s: %s", name, path, c.known(ctx))
-	}
-	if err != nil {
-		return Base{}, fault.Op("resolve image "+name, err)
-	}
-	files, err := c.files(ctx, dir)
-	if err != nil {
-		return Base{}, fault.Op("resolve image "+name, err)
-	}
-	if !slices.ContainsFunc(files, isImage) {
-		return Base{}, fault.NotFoundf("image %s: %s holds no disk image (*.img): %s", name, dir, c.known(ctx))
 	}
 	if err := c.refuseSparse(ctx, dir, files); err != nil {
 		return Base{}, fault.Op("resolve image "+name, err)
@@ -88,6 +80,29 @@ func (c *Catalog) Resolve(ctx context.Context, name string) (Base, error) {
 		return Base{}, fault.Op("resolve image "+name, err)
 	}
 	return Base{Name: name, Dir: dir, HostPath: hostPath, Files: files}, nil
+}
+
+// find is the part of Resolve that says whether there is such an image.
+func (c *Catalog) find(ctx context.Context, name string) (dir string, files []File, err error) {
+	path, err := c.path(name)
+	if err != nil {
+		return "", nil, err
+	}
+	dir, err = c.host.EvalSymlinks(ctx, path)
+	if fault.Is(err, fault.NotFound) {
+		return "", nil, fault.NotFoundf("image %s does not exist at %s: %s", name, path, c.known(ctx))
+	}
+	if err != nil {
+		return "", nil, fault.Op("resolve image "+name, err)
+	}
+	files, err = c.files(ctx, dir)
+	if err != nil {
+		return "", nil, fault.Op("resolve image "+name, err)
+	}
+	if !slices.ContainsFunc(files, isImage) {
+		return "", nil, fault.NotFoundf("image %s: %s holds no disk image (*.img): %s", name, dir, c.known(ctx))
+	}
+	return dir, files, nil
 }
 
 func isImage(f File) bool { return strings.HasSuffix(f.Name, ".img") }
@@ -182,24 +197,3 @@ func compare(then, now []File) (changes []string) {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-
-// Digest returns base with the SHA-256 of every file. It reads all of them, which takes long;
-// run it beside other work. Conflict when the files are, or meanwhile became, others.
-func (c *Catalog) Digest(ctx context.Context, base Base) (Base, error) {
-	if err := c.Verify(ctx, base); err != nil {
-		return Base{}, err
-	}
-	files := slices.Clone(base.Files)
-	for i := range files {
-		sum, err := c.host.SHA256(ctx, filepath.Join(base.Dir, files[i].Name))
-		if err != nil {
-			return Base{}, fault.Op("digest image "+base.Name, err)
-		}
-		files[i].SHA256 = sum
-	}
-	if err := c.Verify(ctx, base); err != nil {
-		return Base{}, err
-	}
-	base.Files = files
-	return base, nil
-}

@@ -60,11 +60,10 @@ func unprintable(r rune) bool { return r <= ' ' || r > '~' }
 // List returns the names that can be asked for, in order: those of base images, then those
 // with an organisation. References cannot be listed, for only their hash is on disk.
 func (c *Catalog) List(ctx context.Context) ([]string, error) {
-	names, err := c.directories(ctx, c.artifacts)
+	names, err := c.bases(ctx)
 	if err != nil {
 		return nil, fault.Op("list images", err)
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return name == snapshotsDir })
 	orgs, err := c.directories(ctx, filepath.Join(c.artifacts, snapshotsDir))
 	if err != nil {
 		return nil, fault.Op("list images", err)
@@ -79,6 +78,12 @@ func (c *Catalog) List(ctx context.Context) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// bases lists the names of base images: those without an organisation.
+func (c *Catalog) bases(ctx context.Context) ([]string, error) {
+	names, err := c.directories(ctx, c.artifacts)
+	return slices.DeleteFunc(names, func(name string) bool { return name == snapshotsDir }), err
 }
 
 // directories lists what is, or links to, a directory and is named like an image. A missing

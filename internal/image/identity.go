@@ -1,0 +1,71 @@
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+)
+
+// Identity tells one image from every other, on whichever host it is.
+type Identity struct {
+	Name  string // as it was asked for
+	Hash  string // 64 hex digits: equal for equal images, different for different ones
+	Bytes int64  // sum of the file sizes
+}
+
+// identity hashes name, size and content of each file; base has digests. Daytona makes names
+// from the hash and keeps them, so the format stays as it is: a file's name holds neither NUL
+// nor slash, which keeps two different lists from reading the same.
+func identity(base Base) Identity {
+	id := Identity{Name: base.Name}
+	sum := sha256.New()
+	for _, f := range base.Files {
+		fmt.Fprintf(sum, "%s\x00%d\x00%s\n", f.Name, f.Size, f.SHA256)
+		id.Bytes += f.Size
+	}
+	id.Hash = hex.EncodeToString(sum.Sum(nil))
+	return id
+}
+
+// Exists reports whether Resolve would find an image of that name, without asking whether it is
+// fit for use. An unlawful name is Invalid.
+func (c *Catalog) Exists(ctx context.Context, name string) (bool, error) {
+	switch _, _, err := c.find(ctx, name); {
+	case err == nil:
+		return true, nil
+	case fault.Is(err, fault.NotFound):
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// Inspect returns the identity of what Resolve finds, and fails as Resolve and Digest do. The
+// first time it reads the whole image.
+func (c *Catalog) Inspect(ctx context.Context, name string) (Identity, error) {
+	base, err := c.Resolve(ctx, name)
+	if err != nil {
+		return Identity{}, err
+	}
+	return c.identify(ctx, base)
+}
+
+// InspectSource is Inspect for what Source finds.
+func (c *Catalog) InspectSource(ctx context.Context, ref string) (Identity, error) {
+	base, err := c.Source(ctx, ref)
+	if err != nil {
+		return Identity{}, err
+	}
+	return c.identify(ctx, base)
+}
+
+func (c *Catalog) identify(ctx context.Context, base Base) (Identity, error) {
+	base, err := c.Digest(ctx, base)
+	if err != nil {
+		return Identity{}, err
+	}
+	return identity(base), nil
+}
