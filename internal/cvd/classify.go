@@ -23,6 +23,7 @@ const (
 	NoTap          Class = "no tap"
 	NoHostTools    Class = "no host tools"
 	HostUnfit      Class = "host unfit"
+	NoKVM          Class = "no kvm"
 	UnknownFlag    Class = "unknown flag"
 	DiskFull       Class = "disk full"
 	NoNamespaces   Class = "no namespaces"
@@ -65,6 +66,8 @@ var rules = map[Class]rule{
 		hint: "the image directory, its host/ or CVD_HOME must hold bin/cvd_internal_start"},
 	HostUnfit: {kind: fault.Unavailable, means: "this host cannot run Cuttlefish as it is",
 		hint: "the device user must be in the groups kvm and cvdnetwork and able to open /dev/kvm"},
+	NoKVM: {kind: fault.Unavailable, means: "crosvm cannot open /dev/kvm",
+		hint: "load the module kvm_intel or kvm_amd, and see that the device user is in the group kvm"},
 	UnknownFlag: {kind: fault.Unsupported, means: "the host package does not know a launch flag",
 		hint: "use an image whose host package knows it, or launch without it"},
 	// The words "no space left on device" are what Daytona recognises as recoverable.
@@ -98,7 +101,8 @@ func tapHint(tap string) string {
 
 // texts maps what cvd, cvd_internal_start and run_cvd print to classes, most telling first: a
 // failed boot prints several of them, each less precise than the one before. The texts are those of
-// google/android-cuttlefish 1.0 to 1.55; every fragment of an entry must be on one line.
+// google/android-cuttlefish 1.0 to 1.55, and of crosvm (run_kvm in src/crosvm/sys/linux.rs), whose
+// output is in the launcher's log; every fragment of an entry must be on one line.
 var texts = []struct {
 	class     Class
 	fragments []string
@@ -115,6 +119,7 @@ var texts = []struct {
 	{NoHostTools, []string{"Could not find the required host tools"}},
 	{NoHostTools, []string{"is not a tool directory"}},
 	{HostUnfit, []string{"Host configuration requirements not met"}},
+	{NoKVM, []string{"failed to open KVM device"}},
 	{UnknownFlag, []string{"unknown command line flag"}},
 	{UnknownFlag, []string{"Unexpected argument"}},
 	{DiskFull, []string{"Not enough space remaining"}},

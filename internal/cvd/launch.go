@@ -89,6 +89,17 @@ func IsTransient(err error) bool {
 	return errors.As(err, &e) && e.Transient
 }
 
+// SuspectsKVM reports whether err is a failed launch for which the host's KVM may be to blame, and
+// says why. It is a suspicion: cvd has one text for several requirements, and KVM is one of them
+// (host check of cvd: kernel 4.8, the groups cvdnetwork and kvm or access to /dev/kvm).
+func SuspectsKVM(err error) (reason string, suspected bool) {
+	var e *LaunchError
+	if !errors.As(err, &e) || e.Class != NoKVM && e.Class != HostUnfit {
+		return "", false
+	}
+	return e.Reason, true
+}
+
 // LaunchOutcome reads what a finished launch printed. The code is that of host.Await; with
 // host.ExitUnknown (the launch of an earlier runner) the output alone decides.
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,6 +78,10 @@ func TestWhyALaunchFailed(t *testing.T) {
 		{
 			name: "an unfit host", code: 255, class: cvd.HostUnfit, kind: fault.Unavailable, says: "kvm",
 			stderr: "Host configuration requirements not met.  Run `cvd setup`",
+		},
+		{
+			name: "no KVM", code: 255, class: cvd.NoKVM, kind: fault.Unavailable, says: "/dev/kvm",
+			stderr: "[ERROR crosvm] failed to open KVM device /dev/kvm\nVirtual device failed to boot",
 		},
 		{
 			name: "an unknown launch flag", code: 255, class: cvd.UnknownFlag, kind: fault.Unsupported,
@@ -252,6 +257,26 @@ func TestExplainFindsTheCauseInTheLaunchersLog(t *testing.T) {
 	}
 	if len(e.LogTail) != 20 || e.LogTail[19] != "I0208 shutting down" {
 		t.Errorf("log tail %q, want the last 20 lines", e.LogTail)
+	}
+}
+
+func TestKVMIsSuspectedWhereAFailedLaunchMayBeForIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeFile(t, dir+"/logs/launcher.log", "[ERROR crosvm] failed to open KVM device /dev/kvm\n")
+	for stderr, want := range map[string]bool{
+		"Host configuration requirements not met.  Run `cvd setup`": true,
+		"Failed to read a complete exit code, read 0 bytes only":    true, // the launcher's log says it
+		"Failed to validate tap devices. Try `cvd reset`":           false,
+	} {
+		_, err := outcome(t, 255, "", stderr)
+		err = fmt.Errorf("boot: %w", client(&fakeHost{}).Explain(t.Context(), err, 12, dir))
+		if reason, got := cvd.SuspectsKVM(err); got != want || (reason != "") != want {
+			t.Errorf("%s: got %v, %q, want %v", stderr, got, reason, want)
+		}
+	}
+	if _, got := cvd.SuspectsKVM(errors.New("no launch")); got {
+		t.Error("KVM is suspected for something else")
 	}
 }
 
