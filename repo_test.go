@@ -50,6 +50,7 @@ var layers = map[string][]string{
 	"internal/ledger":   {"internal/host", "internal/sandbox", "internal/fault"},
 	"internal/image":    {"internal/host", "internal/sandbox", "internal/fault"},
 	"internal/capacity": {"internal/host", "internal/sandbox", "internal/fault"},
+	"internal/doctor":   {"internal/host", "internal/cvd", "internal/sandbox", "internal/fault"},
 	"internal/snapshot": {"internal/host", "internal/qcow2", "internal/sandbox", "internal/fault"},
 	"internal/device": {
 		"internal/cvd", "internal/adb", "internal/operator", "internal/image", "internal/ledger",
