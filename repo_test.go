@@ -38,12 +38,12 @@ var layers = map[string][]string{
 	"internal/fault":   {},
 	"configs":          {},
 	// 1: one foreign language each
-	"internal/obs":      {"configs"},
+	"internal/obs":      {"configs", "internal/fault"},
 	"internal/host":     {"internal/fault"},
 	"internal/adb":      {"internal/fault"},
 	"internal/operator": {"internal/fault"},
 	"internal/qcow2":    {"internal/fault"},
-	"internal/daytona":  {"internal/fault"},
+	"internal/daytona":  {"internal/sandbox", "internal/fault"},
 	"s3store":           {"internal/fault"},
 	// 2: mechanisms
 	"internal/cvd":      {"internal/host", "internal/sandbox", "internal/fault"},
@@ -62,9 +62,10 @@ var layers = map[string][]string{
 	"actors/kernel": {"internal/obs", "internal/fault"},
 	"actors":        {"actors/kernel", "messages", "internal/obs", "internal/sandbox", "internal/fault"},
 	// 5: doors
-	"transport": {"messages", "internal/obs", "internal/sandbox", "internal/fault"},
-	"transport/jobs": {
-		"transport", "messages", "internal/daytona", "internal/capacity", "internal/obs", "internal/sandbox", "internal/fault",
+	"transport":      {"messages", "internal/daytona/wire", "internal/obs", "internal/sandbox", "internal/fault"},
+	"transport/jobs": {"transport", "messages", "internal/daytona", "internal/obs", "internal/sandbox", "internal/fault"},
+	"transport/health": {
+		"transport", "messages", "internal/daytona", "internal/capacity", "internal/doctor", "internal/obs", "internal/sandbox", "internal/fault",
 	},
 	"proxy": {"transport", "messages", "internal/obs", "internal/sandbox", "internal/fault"},
 	// 6: wiring

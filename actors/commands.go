@@ -46,6 +46,12 @@ func (s *Sandbox) onCommand(msg any, reply kernel.Reply) {
 		s.onStop(msg, reply)
 	case messages.DestroySandbox:
 		s.onDestroy(reply)
+	case messages.RecoverSandbox:
+		s.onRecover(msg, reply)
+	case messages.ResizeSandbox:
+		s.onResize(msg, reply)
+	case messages.UpdateNetworkSettings:
+		s.onNetwork(msg, reply)
 	case messages.ForgetSandbox:
 		s.onForget(reply)
 	}
@@ -60,6 +66,10 @@ func revives(msg any) (verb string) {
 		return "start"
 	case messages.StopSandbox:
 		return "stop"
+	case messages.RecoverSandbox:
+		return "recover"
+	case messages.ResizeSandbox:
+		return "resize"
 	default:
 		return ""
 	}
@@ -128,36 +138,37 @@ func (s *Sandbox) onStart(msg messages.StartSandbox, reply kernel.Reply) {
 	case sandbox.Started:
 		s.annotate(msg.Metadata, reply)
 	case sandbox.Stopped, sandbox.Error, sandbox.Unknown:
-		if f := s.device.Facts(); !f.Known {
-			reply.Fail(fault.NotFoundf("sandbox %s does not exist on this runner", s.id))
-		} else if f.Created || f.Instance != 0 && f.Failure == "" && f.Snapshot == "" {
-			s.beginStart(reply, msg.Metadata)
-		} else {
-			s.beginCreate(sandbox.Spec{Snapshot: f.Snapshot, Resources: f.Resources, Metadata: f.Metadata}, reply)
-		}
+		s.startOrCreate(msg.Metadata, reply)
 	case sandbox.Creating, sandbox.Restoring, sandbox.PullingSnapshot, sandbox.Stopping, sandbox.Resizing,
 		sandbox.Destroying, sandbox.Destroyed:
 		s.refuse(reply, "start")
 	}
 }
 
-// annotate records new metadata of a running sandbox off the mailbox; a start that finds the
-// device running changes nothing else.
+// startOrCreate boots the device with its files, or for the first time if it has none yet.
+func (s *Sandbox) startOrCreate(metadata map[string]string, reply kernel.Reply) {
+	switch f := s.device.Facts(); {
+	case !f.Known:
+		reply.Fail(s.unknown())
+	case f.Created || f.Instance != 0 && f.Failure == "" && f.Snapshot == "":
+		s.beginStart(reply, metadata)
+	default:
+		s.beginCreate(f.Spec(), reply)
+	}
+}
+
+func (s *Sandbox) unknown() error {
+	return fault.NotFoundf("sandbox %s does not exist on this runner", s.id)
+}
+
+// annotate records new metadata of a running sandbox; a start that finds the device running
+// changes nothing else.
 func (s *Sandbox) annotate(metadata map[string]string, reply kernel.Reply) {
 	if metadata == nil {
 		reply.Send(s.info())
 		return
 	}
-	info := s.info()
-	info.Metadata = metadata
-	s.world.workers.Go(func() {
-		err := kernel.Guarded(s.log, func() error { return s.device.Annotate(s.life, metadata) })
-		if err != nil {
-			reply.Fail(fault.Op("record metadata", err))
-			return
-		}
-		reply.Send(info)
-	})
+	s.note(reply, "record metadata", func(ctx context.Context) error { return s.device.Annotate(ctx, metadata) })
 }
 
 func (s *Sandbox) onStop(msg messages.StopSandbox, reply kernel.Reply) {
@@ -168,15 +179,15 @@ func (s *Sandbox) onStop(msg messages.StopSandbox, reply kernel.Reply) {
 		reply.Send(s.info())
 	case sandbox.Started, sandbox.Error, sandbox.Unknown:
 		if !s.device.Facts().Known {
-			reply.Fail(fault.NotFoundf("sandbox %s does not exist on this runner", s.id))
+			reply.Fail(s.unknown())
 			return
 		}
-		s.begin(opStop, reply, s.world.Limits.Stop, func(ctx context.Context, _ func(sandbox.Phase)) (outcome, error) {
+		s.begin(opStop, s.world.Limits.Stop, func(ctx context.Context, _ func(sandbox.Phase)) (outcome, error) {
 			if err := s.device.Stop(ctx, msg.Force); err != nil {
 				return outcome{}, err
 			}
 			return outcome{}, s.tellAllocator(ctx, messages.ParkInstance{ID: s.id})
-		})
+		}, reply)
 	case sandbox.Creating, sandbox.Restoring, sandbox.PullingSnapshot, sandbox.Starting, sandbox.Resizing,
 		sandbox.Destroying, sandbox.Destroyed:
 		s.refuse(reply, "stop")
@@ -199,7 +210,7 @@ func (s *Sandbox) onDestroy(reply kernel.Reply) {
 }
 
 func (s *Sandbox) beginDestroy(waiters ...kernel.Reply) {
-	s.begin(opDestroy, kernel.Reply{}, s.world.Limits.Destroy, func(ctx context.Context, _ func(sandbox.Phase)) (outcome, error) {
+	s.begin(opDestroy, s.world.Limits.Destroy, func(ctx context.Context, _ func(sandbox.Phase)) (outcome, error) {
 		if err := s.device.Destroy(ctx); err != nil {
 			return outcome{}, err
 		}
@@ -207,10 +218,7 @@ func (s *Sandbox) beginDestroy(waiters ...kernel.Reply) {
 			return outcome{}, err
 		}
 		return outcome{}, s.device.Forget(ctx)
-	})
-	for _, w := range waiters {
-		s.op.join(w)
-	}
+	}, waiters...)
 }
 
 func (s *Sandbox) onForget(reply kernel.Reply) {
@@ -223,14 +231,14 @@ func (s *Sandbox) onForget(reply kernel.Reply) {
 
 func (s *Sandbox) beginCreate(spec sandbox.Spec, reply kernel.Reply) {
 	spec.Resources = spec.Resources.OrDefault(s.world.Defaults)
-	s.begin(opCreate, reply, s.world.Limits.Create, func(ctx context.Context, report func(sandbox.Phase)) (outcome, error) {
+	s.begin(opCreate, s.world.Limits.Create, func(ctx context.Context, report func(sandbox.Phase)) (outcome, error) {
 		err := s.create(ctx, spec, report)
 		if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 			// The device cleaned up behind itself; what it could not remove keeps its number.
 			err = errors.Join(err, s.releaseIfEmpty())
 		}
 		return outcome{}, err
-	})
+	}, reply)
 }
 
 // create finds a number that works. The allocator knows our own devices; strangers are only
@@ -276,11 +284,9 @@ func (s *Sandbox) tellAllocator(ctx context.Context, msg any) error {
 	return err
 }
 
-// beginStart boots a device that exists. Its memory was given back when it stopped, so the
-// host is asked for it again.
+// beginStart boots a device that exists.
 func (s *Sandbox) beginStart(reply kernel.Reply, metadata ...map[string]string) {
-	f := s.device.Facts()
-	s.begin(opStart, reply, s.world.Limits.Start, func(ctx context.Context, report func(sandbox.Phase)) (outcome, error) {
+	s.begin(opStart, s.world.Limits.Start, func(ctx context.Context, report func(sandbox.Phase)) (outcome, error) {
 		for _, m := range metadata {
 			if m == nil {
 				continue
@@ -289,10 +295,17 @@ func (s *Sandbox) beginStart(reply kernel.Reply, metadata ...map[string]string) 
 				return outcome{}, fault.Op("record metadata", err)
 			}
 		}
-		if err := s.tellAllocator(ctx, messages.ReserveInstance{ID: s.id, Resources: f.Resources}); err != nil {
-			return outcome{}, err
-		}
-		recreated, err := s.device.Start(ctx, report)
-		return outcome{recreated: recreated}, err
-	})
+		return s.start(ctx, report)
+	}, reply)
+}
+
+// start boots the device. Its memory was given back when it stopped, so the host is asked for it
+// again, or for what it was resized to meanwhile.
+func (s *Sandbox) start(ctx context.Context, report func(sandbox.Phase)) (outcome, error) {
+	want := s.device.Facts().AtNextStart()
+	if err := s.tellAllocator(ctx, messages.ReserveInstance{ID: s.id, Resources: want}); err != nil {
+		return outcome{}, err
+	}
+	recreated, err := s.device.Start(ctx, report)
+	return outcome{recreated: recreated}, err
 }

@@ -25,16 +25,15 @@ func nodeOf(v *kernel.Vitals) messages.Node {
 func (r *Root) described(a answers) any {
 	node := nodeOf(r.self.Vitals())
 	node.Facts = map[string]string{"sandboxes": strconv.Itoa(len(a.refs))}
-	if r.world.allocator != nil {
-		node.Children = append(node.Children, r.world.describeAllocator())
+	for _, ref := range []*kernel.Ref{r.world.allocator, r.world.snapshots, r.world.jobs} {
+		if ref != nil {
+			node.Children = append(node.Children, r.world.describeOne(ref))
+		}
 	}
 	for id, ref := range a.refs {
 		child, ok := a.said[id].(messages.Node)
 		if !ok {
-			child = nodeOf(ref.Vitals())
-			if child.State == string(kernel.Running) {
-				child.State = "busy"
-			}
+			child = silent(ref)
 		}
 		node.Children = append(node.Children, child)
 	}
@@ -76,14 +75,19 @@ func (s *Sandbox) describe() messages.Node {
 	return node
 }
 
-func (w *world) describeAllocator() messages.Node {
+func (w *world) describeOne(ref *kernel.Ref) messages.Node {
 	ctx, cancel := context.WithTimeout(w.life, gatherLimit)
 	defer cancel()
-	answer, err := w.allocator.Ask(ctx, messages.Describe{})
+	answer, err := ref.Ask(ctx, messages.Describe{})
 	if node, ok := answer.(messages.Node); err == nil && ok {
 		return node
 	}
-	node := nodeOf(w.allocator.Vitals())
+	return silent(ref)
+}
+
+// silent describes an actor that did not answer in time: it is busy, unless supervision knows better.
+func silent(ref *kernel.Ref) messages.Node {
+	node := nodeOf(ref.Vitals())
 	if node.State == string(kernel.Running) {
 		node.State = "busy"
 	}

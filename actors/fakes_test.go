@@ -255,6 +255,24 @@ func (d *fakeDevice) Annotate(_ context.Context, m map[string]string) error {
 	return nil
 }
 
+func (d *fakeDevice) Resize(_ context.Context, next sandbox.Resources) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.facts.Created {
+		d.facts.Next = next
+	} else {
+		d.facts.Resources = next
+	}
+	return nil
+}
+
+func (d *fakeDevice) SetNetwork(_ context.Context, network sandbox.Network) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.facts.Network = network
+	return nil
+}
+
 func (d *fakeDevice) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

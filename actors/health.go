@@ -110,14 +110,13 @@ func (s *Sandbox) follow(c course) {
 		s.beginDestroy()
 		return
 	case opCreate:
-		f := s.device.Facts()
 		s.log.Warn("carrying on a create that was cut short", zap.String(obs.State, string(s.state)))
-		s.beginCreate(sandbox.Spec{Snapshot: f.Snapshot, Resources: f.Resources, Metadata: f.Metadata}, kernel.Reply{})
+		s.beginCreate(s.device.Facts().Spec(), kernel.Reply{})
 		return
 	case opStart:
 		s.beginStart(kernel.Reply{})
 		return
-	case opStop:
+	case opStop, opRecover:
 	}
 	if c.to != "" && c.to != s.state {
 		s.become(c.to, c.reason)

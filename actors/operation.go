@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/daytonaio/runner-android/actors/kernel"
@@ -26,6 +27,7 @@ const (
 	opStart   opKind = "start"
 	opStop    opKind = "stop"
 	opDestroy opKind = "destroy"
+	opRecover opKind = "recover"
 )
 
 // survives reports whether the operation goes on when its runner ends: cvd launches in a
@@ -37,7 +39,7 @@ func (k opKind) during() sandbox.State {
 	switch k {
 	case opCreate:
 		return sandbox.Creating
-	case opStart:
+	case opStart, opRecover:
 		return sandbox.Starting
 	case opStop:
 		return sandbox.Stopping
@@ -82,18 +84,27 @@ type outcome struct{ recreated bool }
 // work is the part of an operation that takes time; it runs off the mailbox.
 type work func(ctx context.Context, report func(sandbox.Phase)) (outcome, error)
 
-// begin starts an operation. Its outcome comes back as done with the operation's token.
-func (s *Sandbox) begin(kind opKind, waiter kernel.Reply, limit time.Duration, do work) {
+// begin starts an operation for who waits, and as part of the first one's trace. Its outcome comes
+// back as done with the operation's token.
+func (s *Sandbox) begin(kind opKind, limit time.Duration, do work, waiters ...kernel.Reply) {
 	ctx, cancel := context.WithCancelCause(s.life)
 	ctx, free := context.WithTimeoutCause(ctx, limit, fault.Timeoutf("%s took longer than %s", kind, limit))
-	op := &operation{kind: kind, token: s.world.tokens.Next(), since: time.Now(), cancel: cancel}
-	op.join(waiter)
+	op := &operation{kind: kind, token: s.world.tokens.Next(), since: time.Now(), cancel: cancel, waiters: waiters}
+	if len(waiters) > 0 {
+		ctx = waiters[0].Trace(ctx)
+	}
+	ctx, span := s.world.Tracer.Start(ctx, "sandbox "+string(kind), trace.WithAttributes(obs.AttrSandboxID.String(string(s.id))))
 	s.op = op
 	s.probing, s.again = 0, false // a look from before tells nothing of after
 	s.cancel()
 	s.become(kind.during(), "")
-	s.log.Info("operation started", zap.String(obs.Op, string(kind)), zap.Uint64(obs.OpID, uint64(op.token)))
-	report := func(p sandbox.Phase) { s.self.Tell(phaseReached{op.token, p}) }
+	s.log.Info("operation started", zap.String(obs.Op, string(kind)), zap.Uint64(obs.OpID, uint64(op.token)),
+		obs.TraceField(span.SpanContext()))
+	phases := phaseSpans{tracer: s.world.Tracer, ctx: ctx}
+	report := func(p sandbox.Phase) {
+		phases.next(p)
+		s.self.Tell(phaseReached{op.token, p})
+	}
 	s.world.workers.Go(func() {
 		defer cancel(nil)
 		defer free()
@@ -103,6 +114,8 @@ func (s *Sandbox) begin(kind opKind, waiter kernel.Reply, limit time.Duration, d
 			result.recreated = out.recreated
 			return cutShort(ctx, err)
 		})
+		phases.end(result.err)
+		obs.EndSpan(span, result.err)
 		if err := kernel.Guarded(s.log, func() error {
 			result.seen = s.observeAfter(ctx)
 			return nil
@@ -111,6 +124,25 @@ func (s *Sandbox) begin(kind opKind, waiter kernel.Reply, limit time.Duration, d
 		}
 		s.self.Tell(result)
 	})
+}
+
+// phaseSpans makes a span of each phase of a boot. A phase lasts until the next one is reported.
+type phaseSpans struct {
+	tracer  trace.Tracer
+	ctx     context.Context // of the operation
+	current trace.Span      // nil before the first phase
+}
+
+func (p *phaseSpans) next(phase sandbox.Phase) {
+	p.end(nil)
+	_, p.current = p.tracer.Start(p.ctx, "boot: "+phase.Name)
+}
+
+func (p *phaseSpans) end(err error) {
+	if p.current != nil {
+		obs.EndSpan(p.current, err)
+		p.current = nil
+	}
 }
 
 // cutShort names the cause when a context ended the work.
@@ -186,7 +218,7 @@ func (s *Sandbox) onDone(msg done) {
 // and the operation only explains it.
 func settle(kind opKind, err error, life sandbox.Life, f sandbox.Facts) (sandbox.State, string) {
 	switch {
-	case err == nil && kind == opStop, err == nil && kind == opCreate && f.Intent == sandbox.IntentStopped:
+	case err == nil && f.Intent == sandbox.IntentStopped: // a stop, or what was to be left stopped
 		return sandbox.Stopped, ""
 	case err == nil:
 		return sandbox.Started, ""

@@ -102,13 +102,36 @@ func (r *Root) onPopulate(ctx actor.Context) {
 		return
 	}
 	r.world.allocator = ref
+	if r.world.snapshots, err = r.world.kernel.Spawn(ctx, kernel.Spec{
+		Name: "snapshots", Kind: "snapshots",
+		New: func(self *kernel.Ref) actor.Actor { return newSnapshots(r.world, self) },
+	}); err != nil {
+		r.Refuse(err)
+		return
+	}
 	for id, d := range devices {
 		if _, err := r.spawn(ctx, id, d); err != nil {
 			r.Refuse(err)
 			return
 		}
 	}
+	if err := r.spawnJobs(ctx); err != nil {
+		r.Refuse(err)
+		return
+	}
 	r.Answer(messages.Done{})
+}
+
+// spawnJobs comes last: whom jobs are for is there.
+func (r *Root) spawnJobs(ctx actor.Context) (err error) {
+	if r.world.Daytona.Queue == nil {
+		return nil
+	}
+	r.world.jobs, err = r.world.kernel.Spawn(ctx, kernel.Spec{
+		Name: "jobs", Kind: "jobs",
+		New: func(self *kernel.Ref) actor.Actor { return newJobs(r.world, self) },
+	})
+	return err
 }
 
 // open returns the device of a sandbox; its news reach whichever actor the sandbox has then.
@@ -217,7 +240,7 @@ func (r *Root) gather(reply kernel.Reply, limit time.Duration, question func(san
 func askAll(ctx context.Context, refs map[sandbox.ID]*kernel.Ref, question func(sandbox.ID) any) map[sandbox.ID]any {
 	slots := make(map[sandbox.ID]kernel.Reply, len(refs))
 	for id, ref := range refs {
-		slots[id] = ref.Post(question(id))
+		slots[id] = ref.Post(ctx, question(id))
 	}
 	said := make(map[sandbox.ID]any, len(refs))
 	for id, slot := range slots {

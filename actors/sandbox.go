@@ -40,6 +40,12 @@ type (
 		phase sandbox.Phase
 	}
 
+	// noted is the outcome of a change of the record outside of operations.
+	noted struct {
+		reply kernel.Reply
+		err   error
+	}
+
 	// adbChanged says that the ADB connection came or went.
 	adbChanged struct{}
 
@@ -122,6 +128,8 @@ func (s *Sandbox) Receive(ctx actor.Context) {
 		s.onDone(msg)
 	case probed:
 		s.onProbed(msg)
+	case noted:
+		s.onNoted(msg)
 	case adbChanged:
 		s.look()
 	case healthTick:
@@ -130,7 +138,8 @@ func (s *Sandbox) Receive(ctx actor.Context) {
 		}
 	case drain:
 		s.onDrain()
-	case messages.CreateSandbox, messages.StartSandbox, messages.StopSandbox, messages.DestroySandbox, messages.ForgetSandbox:
+	case messages.CreateSandbox, messages.StartSandbox, messages.StopSandbox, messages.DestroySandbox, messages.RecoverSandbox,
+		messages.ResizeSandbox, messages.UpdateNetworkSettings, messages.ForgetSandbox:
 		s.onCommand(msg, s.Take())
 	default:
 		s.Refuse(fault.Internalf("sandbox actor does not know %T", msg))
@@ -230,9 +239,9 @@ func because(reason string) string {
 func (s *Sandbox) info() sandbox.Info {
 	f := s.device.Facts()
 	info := sandbox.Info{
-		ID: s.id, State: s.state, Since: s.since, ObservedAt: s.seen.At, Reason: s.reason,
+		ID: s.id, State: s.state, Since: s.since, ObservedAt: s.seen.At, Life: s.seen.Life, Reason: s.reason,
 		Evidence: s.seen.Evidence, Instance: f.Instance, ADBPort: f.ADBPort, ADBSerial: f.ADBSerial,
-		Snapshot: f.Snapshot, Resources: f.Resources, Metadata: f.Metadata, Recreated: s.recreated,
+		Snapshot: f.Snapshot, Resources: f.Resources, Next: f.Next, Network: f.Network, Metadata: f.Metadata, Recreated: s.recreated,
 	}
 	if s.op != nil {
 		info.Reason = s.op.describe()

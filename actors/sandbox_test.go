@@ -30,7 +30,7 @@ func TestLifeOfASandbox(t *testing.T) {
 			r.Errorf("after start: %+v", got)
 		}
 		r.mustAsk(messages.DestroySandbox{ID: "a"})
-		if tree := r.mustAsk(messages.Describe{}).(messages.Node); len(tree.Children) != 1 {
+		if tree := r.mustAsk(messages.Describe{}).(messages.Node); len(tree.Children) != 2 { // allocator and snapshots
 			r.Errorf("the tree still shows it: %+v", tree.Children)
 		}
 		r.wantState("a", sandbox.Destroyed)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
 
 	"github.com/daytonaio/runner-android/actors/kernel"
@@ -53,6 +55,11 @@ type Device interface {
 	Forget(ctx context.Context) error
 	// Annotate records metadata.
 	Annotate(ctx context.Context, metadata map[string]string) error
+	// Resize records what the next start gets; of a device that has not booted yet, what the next
+	// create gets.
+	Resize(ctx context.Context, next sandbox.Resources) error
+	// SetNetwork records network settings.
+	SetNetwork(ctx context.Context, network sandbox.Network) error
 	// Close lets go of connections. The device stays as it is.
 	Close()
 }
@@ -68,6 +75,22 @@ type Admission interface {
 	Admit(held []sandbox.Holding, want sandbox.Resources) error
 	// MaxInstance is the highest instance number that the host has room for.
 	MaxInstance() sandbox.Instance
+}
+
+// Images are the base images of the host, and the names that Daytona has given them.
+type Images interface {
+	// Exists reports whether sandboxes can be created from the name, without reading the image.
+	Exists(ctx context.Context, name string) (bool, error)
+	// Inspect identifies the image of a name that sandboxes can be created from; NotFound otherwise.
+	Inspect(ctx context.Context, name string) (sandbox.Image, error)
+	// InspectSource identifies the image that a reference of a registry stands for here.
+	InspectSource(ctx context.Context, ref string) (sandbox.Image, error)
+	// Link makes the image of a source known as ref, in one step; doing it again changes nothing.
+	Link(ctx context.Context, source, ref string) (sandbox.Image, error)
+	// Unlink forgets a name that Link made. Base images stay: removed is false.
+	Unlink(ctx context.Context, name string) (removed bool, err error)
+	// Count returns how many names there are.
+	Count(ctx context.Context) (int, error)
 }
 
 // Limits are how long things may take.
@@ -98,20 +121,18 @@ type Options struct {
 	Devices   Devices
 	Mappings  Mappings
 	Admission Admission
+	Images    Images
 	Defaults  sandbox.Resources // for what a create does not say
 	Limits    Limits
+	Daytona   Daytona               // nil Queue: no jobs
+	Tracer    trace.Tracer          // nil: no spans
 	Log       *zap.Logger           // nil: silent
 	Library   *slog.Logger          // Proto.Actor's own log; nil: silent
 	Registry  prometheus.Registerer // nil: metrics are not shown
 }
 
 // System is the running tree. Ask is safe for concurrent use.
-type System struct {
-	world   *world
-	kernel  *kernel.System
-	root    *kernel.Ref
-	closing atomic.Bool
-}
+type System struct{ world *world }
 
 // world is what all actors of a tree share.
 type world struct {
@@ -123,8 +144,11 @@ type world struct {
 	workers   sync.WaitGroup  // all goroutines of the tree
 	life      context.Context // ends with the tree
 	end       context.CancelFunc
-	allocator *kernel.Ref
+	closing   atomic.Bool
 	root      *kernel.Ref
+	allocator *kernel.Ref
+	snapshots *kernel.Ref
+	jobs      *kernel.Ref // nil: none are taken
 }
 
 // New makes a tree and starts nothing.
@@ -132,39 +156,48 @@ func New(o Options) *System {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	o.Limits = o.Limits.orDefault()
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	o.Limits, o.Daytona = o.Limits.orDefault(), o.Daytona.orDefault()
 	k := kernel.NewSystem(kernel.Options{Log: o.Log, Library: o.Library, Registry: o.Registry})
 	w := &world{Options: o, kernel: k, metrics: newMetrics(o.Registry), directory: directory{refs: map[sandbox.ID]*kernel.Ref{}}}
 	w.life, w.end = context.WithCancel(context.Background())
-	return &System{world: w, kernel: k}
+	return &System{world: w}
 }
 
-// Start spawns the tree: root, allocator, and an actor for each sandbox on record. It
-// returns when questions can be asked; states read unknown until they were probed.
+// Start spawns the tree: root, allocator, snapshots, an actor for each sandbox on record, and the
+// poller of jobs. It returns when questions can be asked; states read unknown until they were probed.
 func (s *System) Start(ctx context.Context) error {
-	ref, err := s.kernel.SpawnRoot(kernel.Spec{
+	w := s.world
+	ref, err := w.kernel.SpawnRoot(kernel.Spec{
 		Name: "root", Kind: "root", Mailbox: rootMailbox,
-		New: func(self *kernel.Ref) actor.Actor { return newRoot(s.world, self) },
+		New: func(self *kernel.Ref) actor.Actor { return newRoot(w, self) },
 	})
 	if err != nil {
 		return err
 	}
-	s.root, s.world.root = ref, ref
+	w.root = ref
 	_, err = ref.Ask(ctx, populate{})
 	return fault.Op("start the actors", err)
 }
 
 // Ask sends a public message to whom it is for and waits for the answer, until ctx ends. A
 // command goes on when ctx ends first; asking again waits for the same command.
-func (s *System) Ask(ctx context.Context, msg any) (any, error) {
-	if s.closing.Load() {
+func (s *System) Ask(ctx context.Context, msg any) (any, error) { return s.world.ask(ctx, msg) }
+
+func (w *world) ask(ctx context.Context, msg any) (any, error) {
+	if w.closing.Load() {
 		return nil, errClosing
 	}
 	switch m := msg.(type) {
 	case messages.CreateSandbox, messages.ListSandboxes, messages.Describe:
-		return s.root.Ask(ctx, msg)
+		return w.root.Ask(ctx, msg)
+	case messages.InspectSnapshot, messages.PullSnapshot, messages.BeginPullSnapshot, messages.RemoveSnapshot,
+		messages.GetSnapshot, messages.HasSnapshot, messages.CountSnapshots:
+		return w.snapshots.Ask(ctx, msg)
 	case messages.Addressed:
-		ref := s.world.directory.find(m.Sandbox())
+		ref := w.directory.find(m.Sandbox())
 		if ref == nil {
 			return answerForUnknown(m)
 		}
@@ -193,33 +226,51 @@ func answerForUnknown(m messages.Addressed) (any, error) {
 	}
 }
 
-// endLimit is how long the tree may take to end once operations are no longer waited for.
-const endLimit = 3 * time.Second
+// endLimit is how long the tree may take to end once operations are no longer waited for, and
+// reportLimit how long the last outcomes of jobs have to reach the API. They are on disk.
+const (
+	endLimit    = 3 * time.Second
+	reportLimit = 2 * time.Second
+)
 
-// Stop refuses new questions, answers those that wait, lets a stop or destroy in flight end
-// until ctx ends, and then ends the tree. Devices, and launches under way, go on; an operation
-// that did not end in time is cut short, and carried on by the next runner. The error is what
-// did not end at all.
+// Stop takes no more jobs, refuses new questions, answers those that wait, lets a stop or destroy in
+// flight end until ctx ends, and then ends the tree. Devices, and launches under way, go on; an
+// operation that did not end in time is cut short, and carried on by the next runner. The error is
+// what did not end at all.
 func (s *System) Stop(ctx context.Context) error {
-	s.closing.Store(true)
-	if _, err := s.root.Ask(ctx, drain{}); err != nil {
-		s.world.Log.Warn("operations are cut short", zap.Error(err))
+	w := s.world
+	w.closing.Store(true)
+	w.drainJobs(ctx, drain{})
+	if _, err := w.root.Ask(ctx, drain{}); err != nil {
+		w.Log.Warn("operations are cut short", zap.Error(err))
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
+	report, cancel := context.WithTimeout(ctx, reportLimit)
+	w.drainJobs(report, settleAll{})
+	cancel()
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), endLimit)
 	defer cancel()
-	stopped := s.kernel.Stop(ctx, s.root)
-	s.world.end()
+	stopped := w.kernel.Stop(ctx, w.root)
+	w.end()
 	done := make(chan struct{})
 	go func() {
-		s.world.workers.Wait()
+		w.workers.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 		return stopped
 	case <-ctx.Done(): // a clean-up that has its own limit; its commands go on without us
-		s.world.Log.Warn("workers are left behind")
+		w.Log.Warn("workers are left behind")
 		return stopped
+	}
+}
+
+func (w *world) drainJobs(ctx context.Context, msg any) {
+	if w.jobs == nil {
+		return
+	}
+	if _, err := w.jobs.Ask(ctx, msg); err != nil {
+		w.Log.Warn("jobs are cut short; what was done is on disk", zap.Error(err))
 	}
 }
 

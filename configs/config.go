@@ -18,6 +18,8 @@ type Config struct {
 	Device   Device
 	Limits   Limits
 	Health   Health
+	Daytona  Daytona
+	Tracing  Tracing
 }
 
 // API is where and how the runner listens.
@@ -85,6 +87,21 @@ const MaxStartTimeout = 4 * time.Minute
 type Health struct {
 	Interval time.Duration
 	Failures int // misses in a row before a crash is reported
+}
+
+// Daytona is the control plane that the runner takes jobs from and reports to.
+type Daytona struct {
+	URL                 string        // of the API, with or without /api; empty: none, REST only
+	PollTimeout         time.Duration // how long one poll for jobs waits
+	PollLimit           int           // jobs that one poll takes
+	HealthcheckInterval time.Duration
+}
+
+// Tracing sends spans over OTLP/HTTP.
+type Tracing struct {
+	Enabled  bool
+	Endpoint string // "/v1/traces" is appended
+	Headers  Secret // "name=value,name=value": keys of the collector
 }
 
 // KeyValue is one setting in text, by the first name of its variable.

@@ -27,7 +27,7 @@ func (c *Config) conflicts(values map[string]string, wrong []Problem) []Problem 
 		return slices.ContainsFunc(wrong, func(p Problem) bool { return slices.Contains(byName[name].names, p.Name) })
 	}
 	var problems []Problem
-	for _, rule := range slices.Concat(c.tlsConflicts(), c.portConflicts(), c.pathConflicts(), c.capacityConflicts()) {
+	for _, rule := range slices.Concat(c.tlsConflicts(), c.portConflicts(), c.pathConflicts(), c.capacityConflicts(), c.tracingConflicts()) {
 		if rule.reason == "" || slices.ContainsFunc(rule.involved, isWrong) {
 			continue
 		}
@@ -71,6 +71,16 @@ func (c *Config) portConflicts() []conflict {
 			"CVD_MAX_INSTANCES make %d to %d", first, last)
 	}
 	return []conflict{room, api}
+}
+
+func (c *Config) tracingConflicts() []conflict {
+	endpoint := conflict{
+		involved: []string{"OTEL_TRACING_ENABLED", "OTEL_EXPORTER_OTLP_ENDPOINT"}, blame: "OTEL_EXPORTER_OTLP_ENDPOINT",
+	}
+	if c.Tracing.Enabled && c.Tracing.Endpoint == "" {
+		endpoint.reason = "is required because OTEL_TRACING_ENABLED is true: the URL of an OTLP/HTTP collector"
+	}
+	return []conflict{endpoint}
 }
 
 // maxSocketPath is the longest path of a unix socket: sun_path holds 108 bytes with the NUL.

@@ -44,7 +44,8 @@ func TestLoadGivesTheDocumentedDefaults(t *testing.T) {
 		Limits: configs.Limits{
 			BootTimeout: 5 * time.Minute, StartTimeout: 4 * time.Minute, BootConcurrency: 3, ExecMaxOutput: 16 << 20,
 		},
-		Health: configs.Health{Interval: 30 * time.Second, Failures: 3},
+		Health:  configs.Health{Interval: 30 * time.Second, Failures: 3},
+		Daytona: configs.Daytona{PollTimeout: 30 * time.Second, PollLimit: 10, HealthcheckInterval: 30 * time.Second},
 	}
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -70,6 +71,10 @@ func TestLoadReads(t *testing.T) {
 		{"an IPv6 address as domain", []string{"RUNNER_DOMAIN=fd00::1"}, func(c configs.Config) bool { return c.API.Domain == "fd00::1" }},
 		{"a fraction as overcommit", []string{"CVD_CPU_OVERCOMMIT=1.5"}, func(c configs.Config) bool { return c.Capacity.CPUOvercommit == 1.5 }},
 		{"any spelling of a switch", []string{"CVD_AUDIO=Yes"}, func(c configs.Config) bool { return c.Device.Audio }},
+		{"the older name of the API's URL", []string{"SERVER_URL=http://localhost:3000/"}, func(c configs.Config) bool { return c.Daytona.URL == "http://localhost:3000" }},
+		{"the headers of a collector", []string{"OTEL_EXPORTER_OTLP_HEADERS=a=b,c=d==", "OTEL_TRACING_ENABLED=true", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318"}, func(c configs.Config) bool {
+			return c.Tracing.Headers.Reveal() == "a=b,c=d==" && !strings.Contains(c.String(), "c=d==")
+		}},
 		{"the last possible port range", []string{"CVD_ADB_BASE_PORT=65436"}, func(c configs.Config) bool { return c.Device.ADBBasePort == 65436 }},
 		{"entries that are no variables at all", []string{"", "=x", "LONELY"}, func(configs.Config) bool { return true }},
 	}
@@ -110,6 +115,13 @@ func TestLoadRefuses(t *testing.T) {
 		{"a graphics mode that cvd does not know", "CVD_GPU_MODE=fast", "must be one of guest_swiftshader,"},
 		{"more instances than taps can be addressed", "CVD_MAX_INSTANCES=129", "from 1 to 128"},
 		{"a sweep that never rests", "HEALTH_INTERVAL=1ms", "from 100ms to 1h"},
+
+		{"an API URL without its scheme", "DAYTONA_API_URL=localhost:3000", `DAYTONA_API_URL="localhost:3000": must be a URL such as http://host:3000`},
+		{"an API URL with a password", "SERVER_URL=http://u:p@h/api", "without user, query and fragment"},
+		{"a poll that the API would cut", "POLL_TIMEOUT=2m", "from 1s to 1m (default 30s)"},
+		{"a healthcheck that comes too late", "HEALTHCHECK_INTERVAL=1m", "from 100ms to 50s (default 30s)"},
+		{"headers that are none", "OTEL_EXPORTER_OTLP_HEADERS=s3cret", "OTEL_EXPORTER_OTLP_HEADERS=(secret): must be name=value pairs"},
+		{"traces to nowhere", "OTEL_TRACING_ENABLED=true", "OTEL_EXPORTER_OTLP_ENDPOINT: is required because OTEL_TRACING_ENABLED is true"},
 
 		{"ADB ports beyond the last", "CVD_ADB_BASE_PORT=65437", "must leave a port to each of CVD_MAX_INSTANCES (100) devices: at most 65436"},
 		{"an API port among the ADB ports", "API_PORT=6619", "must lie outside the devices' ADB ports, which CVD_ADB_BASE_PORT and CVD_MAX_INSTANCES make 6520 to 6619"},

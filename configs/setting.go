@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -209,6 +210,42 @@ func (s domainSetting) Set(text string) error {
 func (domainSetting) Allowed() string { return "a host name or an IP address, without scheme and port" }
 
 func (s domainSetting) String() string { return *s.field }
+
+// urlSetting is where an HTTP service is reached. A user's name and password would be printed.
+type urlSetting struct{ field *string }
+
+func (s urlSetting) Set(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errNotAllowed
+	}
+	*s.field = strings.TrimRight(text, "/")
+	return nil
+}
+
+func (urlSetting) Allowed() string {
+	return "a URL such as http://host:3000, without user, query and fragment"
+}
+
+func (s urlSetting) String() string { return *s.field }
+
+// headersSetting is a list of HTTP headers, which hold keys.
+type headersSetting struct{ field *Secret }
+
+func (s headersSetting) Set(text string) error {
+	for _, pair := range strings.Split(text, ",") {
+		name, _, found := strings.Cut(pair, "=")
+		if !found || strings.TrimSpace(name) == "" || strings.ContainsFunc(pair, isControl) {
+			return errNotAllowed
+		}
+	}
+	*s.field = NewSecret(text)
+	return nil
+}
+
+func (headersSetting) Allowed() string { return "name=value pairs, separated by commas" }
+
+func (s headersSetting) String() string { return s.field.String() }
 
 type secretSetting struct{ field *Secret }
 

@@ -39,8 +39,8 @@ func variables(c *Config) []variable {
 	token := variable{
 		names: []string{"DAYTONA_RUNNER_TOKEN", "API_TOKEN"}, required: true, secret: true, setting: secretSetting{&c.Token},
 	}
-	return slices.Concat([]variable{token}, c.apiVariables(), c.capacityVariables(), c.limitVariables(),
-		c.hostVariables(), c.deviceVariables())
+	return slices.Concat([]variable{token}, c.apiVariables(), c.daytonaVariables(), c.capacityVariables(), c.limitVariables(),
+		c.hostVariables(), c.deviceVariables(), c.tracingVariables())
 }
 
 func (c *Config) apiVariables() []variable {
@@ -51,6 +51,25 @@ func (c *Config) apiVariables() []variable {
 		known("ENABLE_TLS", "false", boolSetting{&c.API.TLS.Enabled}),
 		known("TLS_CERT_FILE", "", pathSetting{&c.API.TLS.CertFile}),
 		known("TLS_KEY_FILE", "", pathSetting{&c.API.TLS.KeyFile}),
+	}
+}
+
+func (c *Config) daytonaVariables() []variable {
+	return []variable{
+		{names: []string{"DAYTONA_API_URL", "SERVER_URL"}, setting: urlSetting{&c.Daytona.URL}},
+		// The API caps a poll at a minute, and takes a runner that is silent for one out of service.
+		known("POLL_TIMEOUT", "30s", durationSetting{&c.Daytona.PollTimeout, time.Second, time.Minute}),
+		known("POLL_LIMIT", "10", intSetting{&c.Daytona.PollLimit, 1, 100, ""}),
+		known("HEALTHCHECK_INTERVAL", "30s", durationSetting{&c.Daytona.HealthcheckInterval, 100 * time.Millisecond, 50 * time.Second}),
+	}
+}
+
+func (c *Config) tracingVariables() []variable {
+	headers := variable{names: []string{"OTEL_EXPORTER_OTLP_HEADERS"}, secret: true, setting: headersSetting{&c.Tracing.Headers}}
+	return []variable{
+		known("OTEL_TRACING_ENABLED", "false", boolSetting{&c.Tracing.Enabled}),
+		known("OTEL_EXPORTER_OTLP_ENDPOINT", "", urlSetting{&c.Tracing.Endpoint}),
+		headers,
 	}
 }
 

@@ -38,6 +38,32 @@ type StopSandbox struct {
 // cancelled first. An unknown id is Done.
 type DestroySandbox struct{ ID sandbox.ID }
 
+// RecoverSandbox restarts a device that is not as it should be: what is left of it is ended, and it
+// boots with its files. Sent by doors; answered with sandbox.Info. A device that runs as it should
+// is left alone, and an operation that boots it is waited for. SkipStart leaves it stopped instead.
+// NotFound for an unknown id; Conflict while stopping or destroying.
+type RecoverSandbox struct {
+	ID        sandbox.ID
+	SkipStart bool
+}
+
+// ResizeSandbox changes what the sandbox is promised; zero fields stay. Sent by doors; answered with
+// sandbox.Info once it is on record. CPUs and memory count from the next start. The disk can only
+// grow (Invalid), only while stopped (Conflict), and only before the device has booted for the first
+// time (Unsupported). NotFound for an unknown id; Conflict while an operation is in flight.
+type ResizeSandbox struct {
+	ID        sandbox.ID
+	Resources sandbox.Resources
+}
+
+// UpdateNetworkSettings changes what is on record of the sandbox's network. Sent by doors; answered
+// with sandbox.Info, or Unsupported when the settings forbid something: they are recorded then too,
+// and nothing enforces them. NotFound for an unknown id.
+type UpdateNetworkSettings struct {
+	ID     sandbox.ID
+	Change sandbox.NetworkChange
+}
+
 // ForgetSandbox drops what the runner remembers of a sandbox that holds nothing on the host.
 // Sent by doors; answered with Done, also for an unknown id. Conflict while a device exists.
 type ForgetSandbox struct{ ID sandbox.ID }
@@ -75,6 +101,15 @@ func (m StopSandbox) Sandbox() sandbox.ID { return m.ID }
 
 // Sandbox returns the id that the message is for.
 func (m DestroySandbox) Sandbox() sandbox.ID { return m.ID }
+
+// Sandbox returns the id that the message is for.
+func (m RecoverSandbox) Sandbox() sandbox.ID { return m.ID }
+
+// Sandbox returns the id that the message is for.
+func (m ResizeSandbox) Sandbox() sandbox.ID { return m.ID }
+
+// Sandbox returns the id that the message is for.
+func (m UpdateNetworkSettings) Sandbox() sandbox.ID { return m.ID }
 
 // Sandbox returns the id that the message is for.
 func (m ForgetSandbox) Sandbox() sandbox.ID { return m.ID }

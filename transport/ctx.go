@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/sandbox"
@@ -20,26 +21,27 @@ type Ctx struct {
 	rc    *fasthttp.RequestCtx
 	route *boundRoute
 	id    requestID
+	span  trace.Span // of the request; nil: it is not traced
 }
 
 // Context ends when the route's time is up (see [Route.Slow]) and when the server has waited
 // long enough to stop. It does not end when the client goes away.
 func (c *Ctx) Context() context.Context {
 	if c.route.Slow {
-		return c.route.server.life
+		return c.within(c.route.server.life)
 	}
 	return c.Query()
 }
 
 // Query is the context of routes that are not slow: for what a slow one asks that is answered at
 // once. It costs no timer of its own.
-func (c *Ctx) Query() context.Context { return c.route.server.deadlines.at(c.rc.Time()) }
+func (c *Ctx) Query() context.Context { return c.within(c.route.server.deadlines.at(c.rc.Time())) }
 
 // Within is a context for slow routes that ends after limit, with a Timeout that says what was
 // waited for and that it may still happen. The caller calls cancel.
 func (c *Ctx) Within(limit time.Duration, what string) (context.Context, context.CancelFunc) {
 	cause := fault.Timeoutf("%s: no end within %s; it may still happen: ask for the state", what, limit)
-	return context.WithTimeoutCause(c.route.server.life, limit, cause)
+	return context.WithTimeoutCause(c.within(c.route.server.life), limit, cause)
 }
 
 // Param returns a part of the path by its name in the pattern, percent-decoded once.
@@ -66,6 +68,15 @@ func (c *Ctx) SandboxID() (sandbox.ID, error) {
 		return "", fault.Wrap(fault.Invalid, "id in the path", err)
 	}
 	return id, nil
+}
+
+// Required returns a parameter of the query, decoded; Invalid when it is missing or empty.
+func (c *Ctx) Required(name string) (string, error) {
+	value := string(c.rc.QueryArgs().Peek(name))
+	if value == "" {
+		return "", fault.Invalidf("the parameter %s is required in the query", name)
+	}
+	return value, nil
 }
 
 // Body returns the whole body.

@@ -3,9 +3,9 @@ package transport
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
+	"github.com/daytonaio/runner-android/internal/daytona/wire"
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/obs"
 )
@@ -36,6 +36,7 @@ var answers = [...]looks{
 
 // What Daytona tells apart within a kind.
 var (
+	unprocessable   = looks{http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY", "unprocessable entity: "}
 	invalidBody     = looks{http.StatusBadRequest, "INVALID_REQUEST_BODY", "invalid body request: "}
 	requestTimeout  = looks{http.StatusRequestTimeout, "REQUEST_TIMEOUT", "request timeout: "}
 	headersTooLarge = looks{http.StatusRequestHeaderFieldsTooLarge, "HEADERS_TOO_LARGE", "headers too large: "}
@@ -53,7 +54,21 @@ func (s *special) Unwrap() error { return s.err }
 // InvalidBodyf says that the body of a request cannot be used: Invalid, 400 with Daytona's
 // INVALID_REQUEST_BODY.
 func InvalidBodyf(format string, args ...any) error {
-	return &special{invalidBody, fault.Invalidf(format, args...)}
+	return InvalidBody(fault.Invalidf(format, args...))
+}
+
+// InvalidBody makes an Invalid error one about the body; others stay what they are.
+func InvalidBody(err error) error {
+	if !fault.Is(err, fault.Invalid) {
+		return err
+	}
+	return &special{invalidBody, err}
+}
+
+// Unprocessablef says that what was asked for has failed before, and why: 422 with Daytona's
+// UNPROCESSABLE_ENTITY.
+func Unprocessablef(format string, args ...any) error {
+	return &special{unprocessable, fault.Conflictf(format, args...)}
 }
 
 // RequestTimeoutf says that the request's own time limit has passed: Timeout, 408 with
@@ -80,36 +95,18 @@ type problem struct {
 
 // problem translates err. inSandbox says that the request was for an existing sandbox, whose
 // disk can then be what is full; a create that finds the host full is placed elsewhere instead.
-func (r redactor) problem(err error, inSandbox bool) problem {
-	look, text := looksOf(err), r.clean(err.Error())
+func (r Redactor) problem(err error, inSandbox bool) problem {
+	look, text := looksOf(err), r.Clean(err.Error())
 	p := problem{status: look.status, code: look.code, message: look.prefix + text}
 	switch {
-	case saysDiskFull(text) && (inSandbox || !fault.Is(err, fault.Exhausted)):
+	case wire.SaysDiskFull(text) && (inSandbox || !fault.Is(err, fault.Exhausted)):
 		bad := answers[fault.Invalid]
-		p.status, p.code, p.message = bad.status, bad.code, recoverableMessage(text)
+		p.status, p.code, p.message = bad.status, bad.code, wire.RecoverableMessage(text)
 	case look.status == http.StatusInternalServerError:
 		p.id = obs.NewErrorID()
 		p.message = look.prefix + " " + p.id + ": " + text
 	}
 	return p
-}
-
-// saysDiskFull knows the texts after which Daytona offers a recovery
-// (daytona: apps/runner/pkg/common/errors.go).
-func saysDiskFull(text string) bool {
-	text = strings.ToLower(text)
-	for _, sign := range []string{"no space left on device", "storage limit", "disk quota exceeded"} {
-		if strings.Contains(text, sign) {
-			return true
-		}
-	}
-	return false
-}
-
-// recoverableMessage is JSON within the message: Daytona's API parses it there.
-func recoverableMessage(text string) string {
-	const suffix = " - you may attempt a recovery action"
-	return string(AppendString([]byte(`{"errorReason":`), text+suffix)) + `,"recoverable":true}`
 }
 
 // errorBody is the JSON of an error.

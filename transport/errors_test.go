@@ -29,7 +29,7 @@ func TestEveryKindHasItsLooks(t *testing.T) {
 		fault.TooLarge:     "413 PAYLOAD_TOO_LARGE payload too large: x",
 	}
 	for _, kind := range fault.Kinds() {
-		p := redactor{}.problem(fault.New(kind, "x"), false)
+		p := Redactor{}.problem(fault.New(kind, "x"), false)
 		got := fmt.Sprintf("%d %s %s", p.status, p.code, p.message)
 		if kind == fault.Internal {
 			if p.id == "" || p.message != "internal error "+p.id+": x" {
@@ -69,7 +69,7 @@ func TestProblem(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := redactor{}.problem(tt.err, tt.inSandbox)
+			p := Redactor{}.problem(tt.err, tt.inSandbox)
 			if p.status != tt.status || p.code != tt.code || tt.message != "" && p.message != tt.message {
 				t.Errorf("got %+v, want %d %s %s", p, tt.status, tt.code, tt.message)
 			}
@@ -85,7 +85,7 @@ func TestProblem(t *testing.T) {
 
 func TestRedaction(t *testing.T) {
 	t.Parallel()
-	r := redactor{token: "runner-secret"}
+	r := Redactor{token: "runner-secret"}
 	tests := []struct{ name, text, want string }{
 		{"nothing secret", "start cvd-3: token expired: see /var/log: port 6520", "start cvd-3: token expired: see /var/log: port 6520"},
 		{"our own token", "said runner-secret twice: runner-secret", "said (redacted) twice: (redacted)"},
@@ -102,12 +102,12 @@ func TestRedaction(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := r.clean(tt.text); got != tt.want {
+			if got := r.Clean(tt.text); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
 	}
-	long := r.clean(strings.Repeat("ä", maxSentence))
+	long := r.Clean(strings.Repeat("ä", maxSentence))
 	if len(long) > maxSentence+len("…") || !utf8.ValidString(long) || !strings.HasSuffix(long, "ä…") {
 		t.Errorf("%d bytes, ends %q", len(long), long[len(long)-8:])
 	}
@@ -117,7 +117,7 @@ func FuzzRedaction(f *testing.F) {
 	f.Add("Bearer abc https://u:p@h/ token=x")
 	f.Fuzz(func(t *testing.T, text string) {
 		const token = "t0ken-of-the-runner"
-		got := redactor{token}.clean(text + " " + token + " " + text)
+		got := Redactor{token}.Clean(text + " " + token + " " + text)
 		if strings.Contains(got, token) || !utf8.ValidString(got) || len(got) > maxSentence+len("…") {
 			t.Errorf("%q became %q", text, got)
 		}

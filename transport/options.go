@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	Limits   Limits
 	Log      *zap.Logger           // nil: silent
 	Registry prometheus.Registerer // nil: metrics are not shown
+	// Tracer makes a span of every request, which continues the client's trace; nil: none.
+	Tracer trace.Tracer
 }
 
 // Limits bound what clients can make the server hold. Zero fields mean the default.

@@ -30,10 +30,10 @@ func (s *Server) caught(value any) error {
 
 // fieldsOf is an internal error for the log: the whole chain, and the stack of a panic.
 func (s *Server) fieldsOf(err error) []zap.Field {
-	fields := []zap.Field{zap.String("error", s.redactor.clean(err.Error()))}
+	fields := []zap.Field{zap.String("error", s.redactor.Clean(err.Error()))}
 	var p *panicked
 	if errors.As(err, &p) {
-		fields = append(fields, zap.String(obs.Reason, s.redactor.clean(fmt.Sprint(p.value))), zap.ByteString("stack", p.stack))
+		fields = append(fields, zap.String(obs.Reason, s.redactor.Clean(fmt.Sprint(p.value))), zap.ByteString("stack", p.stack))
 	}
 	return fields
 }

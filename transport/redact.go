@@ -27,11 +27,14 @@ var secrets = []struct {
 		`[^\s"'&,;]+`), "$1" + withheld},
 }
 
-// redactor takes credentials out of texts. It is safe for concurrent use.
-type redactor struct{ token string }
+// Redactor takes credentials out of texts. It is safe for concurrent use.
+type Redactor struct{ token string }
 
-// clean returns text without credentials, as valid UTF-8 of at most maxSentence bytes.
-func (r redactor) clean(text string) string {
+// NewRedactor makes one that knows the runner's own token by its letters.
+func NewRedactor(token string) Redactor { return Redactor{token} }
+
+// Clean returns text without credentials, as valid UTF-8 of at most maxSentence bytes.
+func (r Redactor) Clean(text string) string {
 	text = strings.ToValidUTF8(text, "\ufffd")
 	if len(r.token) >= minLiteral {
 		text = strings.ReplaceAll(text, r.token, withheld)

@@ -100,7 +100,7 @@ func (r *boundRoute) guarded(c *Ctx) (err error) {
 			return err
 		}
 	}
-	return r.Handler(c)
+	return r.traced(c)
 }
 
 func (r *boundRoute) finish(c *Ctx) {

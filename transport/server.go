@@ -31,7 +31,7 @@ type Server struct {
 	log       *zap.Logger
 	metrics   *metrics
 	guard     guard
-	redactor  redactor
+	redactor  Redactor
 	ids       *requestIDs
 	router    *router.Router
 	routes    []*boundRoute
@@ -59,7 +59,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, limits: o.Limits.orDefault(), log: o.Log.Named("transport"), metrics: newMetrics(o.Registry),
-		guard: guard{[]byte(o.Token)}, redactor: redactor{o.Token}, ids: newRequestIDs(), router: router.New(),
+		guard: guard{[]byte(o.Token)}, redactor: NewRedactor(o.Token), ids: newRequestIDs(), router: router.New(),
 	}
 	s.router.RedirectTrailingSlash, s.router.RedirectFixedPath = false, false
 	s.life, s.end = context.WithCancelCause(context.Background())
@@ -174,11 +174,11 @@ func (s *Server) Close() error {
 // libraryLog is fasthttp's log, which speaks of single connections: debug, and without secrets.
 type libraryLog struct {
 	log      *zap.Logger
-	redactor redactor
+	redactor Redactor
 }
 
 func (l libraryLog) Printf(format string, args ...any) {
 	if entry := l.log.Check(zap.DebugLevel, "fasthttp"); entry != nil {
-		entry.Write(zap.String(obs.Reason, l.redactor.clean(fmt.Sprintf(format, args...))))
+		entry.Write(zap.String(obs.Reason, l.redactor.Clean(fmt.Sprintf(format, args...))))
 	}
 }

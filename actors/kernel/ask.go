@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/daytonaio/runner-android/internal/fault"
 )
@@ -18,9 +19,13 @@ type ask struct {
 // failed is an answer that is an error.
 type failed struct{ err error }
 
-// Reply is the slot for one answer. The zero Reply swallows answers: a message that was told,
-// not asked, needs none. Replies may be kept and filled from any goroutine.
-type Reply struct{ slot chan any }
+// Reply is the slot for one answer, and the trace that the question belongs to. The zero Reply
+// swallows answers: a message that was told, not asked, needs none. Replies may be kept and filled
+// from any goroutine.
+type Reply struct {
+	slot chan any
+	span *trace.SpanContext // of the asker; nil: no trace
+}
 
 // Send fills the slot with v; a second answer is dropped.
 func (r Reply) Send(v any) {
@@ -38,6 +43,14 @@ func (r Reply) Fail(err error) { r.Send(failed{err}) }
 
 // Wanted reports whether somebody waits for the answer.
 func (r Reply) Wanted() bool { return r.slot != nil }
+
+// Trace returns ctx with the asker's span, so that what is done for it becomes part of its trace.
+func (r Reply) Trace(ctx context.Context) context.Context {
+	if r.span == nil {
+		return ctx
+	}
+	return trace.ContextWithSpanContext(ctx, *r.span)
+}
 
 // Ref is the address of one actor together with its vital signs. It stays valid after the
 // actor is gone; asking then fails. Safe for concurrent use.
@@ -69,9 +82,13 @@ func (r *Ref) Forward(msg any, reply Reply) {
 	r.sys.actors.Root.Send(r.pid, &ask{msg: msg, reply: reply})
 }
 
-// Post asks without waiting; the answer is taken with [Ref.Await]. For asking many at once.
-func (r *Ref) Post(msg any) Reply {
-	reply := Reply{make(chan any, 1)}
+// Post asks without waiting; the answer is taken with [Ref.Await]. For asking many at once. The
+// span of ctx crosses the mailbox with the question.
+func (r *Ref) Post(ctx context.Context, msg any) Reply {
+	reply := Reply{slot: make(chan any, 1)}
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		reply.span = &sc
+	}
 	r.Forward(msg, reply)
 	return reply
 }
@@ -79,7 +96,7 @@ func (r *Ref) Post(msg any) Reply {
 // Ask sends msg and waits for the answer, an error, the end of ctx or of the actor. An error
 // made by the actor comes back as it was; Timeout and Cancelled say that ctx ended, and the
 // command may still take effect; Unavailable says that the actor ended first.
-func (r *Ref) Ask(ctx context.Context, msg any) (any, error) { return r.Await(ctx, r.Post(msg)) }
+func (r *Ref) Ask(ctx context.Context, msg any) (any, error) { return r.Await(ctx, r.Post(ctx, msg)) }
 
 // Await waits for the answer to an earlier Post.
 func (r *Ref) Await(ctx context.Context, reply Reply) (any, error) {

@@ -154,11 +154,11 @@ func TestAnActorThatKeepsFailingIsLostAndTriedEachMinute(t *testing.T) {
 func TestAFullMailboxRefusesAndLosesNothing(t *testing.T) {
 	inBubble(t, 4, func(w world) {
 		until := make(chan struct{})
-		blocked := w.child.Post(block{until})
+		blocked := w.child.Post(t.Context(), block{until})
 		synctest.Wait()
 		var accepted []kernel.Reply
 		for range 4 {
-			accepted = append(accepted, w.child.Post(hello{}))
+			accepted = append(accepted, w.child.Post(t.Context(), hello{}))
 		}
 		if _, err := w.child.Ask(w.t.Context(), hello{}); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("fifth ask: %v; want unavailable at once", err)
@@ -179,7 +179,7 @@ func TestAskEndsWithItsContext(t *testing.T) {
 	inBubble(t, 0, func(w world) {
 		until := make(chan struct{})
 		defer close(until)
-		w.child.Post(block{until})
+		w.child.Post(t.Context(), block{until})
 		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
 		defer cancel()
 		if _, err := w.child.Ask(ctx, hello{}); !fault.Is(err, fault.Timeout) {
@@ -199,7 +199,7 @@ func TestASilentActorIsADefectThatTheAskerHearsOf(t *testing.T) {
 func TestAKeptReplyIsAnsweredLaterAndOnce(t *testing.T) {
 	inBubble(t, 0, func(w world) {
 		got := make(chan kernel.Reply, 1)
-		slot := w.child.Post(keep{got})
+		slot := w.child.Post(t.Context(), keep{got})
 		reply := <-got
 		go func() {
 			reply.Send("first")

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -14,17 +16,25 @@ import (
 	"github.com/daytonaio/runner-android/internal/adb"
 	"github.com/daytonaio/runner-android/internal/capacity"
 	"github.com/daytonaio/runner-android/internal/cvd"
+	"github.com/daytonaio/runner-android/internal/daytona"
 	"github.com/daytonaio/runner-android/internal/device"
+	"github.com/daytonaio/runner-android/internal/doctor"
 	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/image"
 	"github.com/daytonaio/runner-android/internal/ledger"
 	"github.com/daytonaio/runner-android/internal/obs"
 	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
+	"github.com/daytonaio/runner-android/transport/health"
+	"github.com/daytonaio/runner-android/transport/jobs"
 )
 
 // drainLimit is how long a runner that was told to stop may take.
 const drainLimit = 10 * time.Second
+
+// traceLimit is how long the last spans may take to leave.
+const traceLimit = 2 * time.Second
 
 // App is the wired program.
 type App struct {
@@ -32,7 +42,11 @@ type App struct {
 	lock    *ledger.Lock
 	pool    *adb.Pool
 	devices *device.Devices
+	meter   *capacity.Meter
+	tracing *obs.Tracing
+	daytona *daytona.Client // nil: the runner is not registered
 	actors  *actors.System
+	health  *health.Reporter
 	server  *transport.Server
 }
 
@@ -62,18 +76,42 @@ func Build(ctx context.Context, cfg configs.Config, log *zap.Logger) (*App, erro
 
 func (a *App) wire(ctx context.Context, cfg configs.Config, h host.Host, uid int) error {
 	registry := obs.NewRegistry()
-	meter := capacity.NewMeter(h, cfg.Host.InstancesPath, capacity.Overrides{
+	domain := cfg.API.Domain
+	if domain == "" {
+		domain = health.OwnAddress(ctx)
+	}
+	tracing, err := obs.NewTracing(ctx, cfg.Tracing, domain, a.log.Named("traces"))
+	if err != nil {
+		return err
+	}
+	a.tracing = tracing
+	if cfg.Daytona.URL != "" {
+		a.daytona, err = daytona.New(daytona.Options{
+			URL: cfg.Daytona.URL, Token: cfg.Token.Reveal(), Agent: "runner-android/" + obs.ThisBuild().Version,
+			Tracer: tracing.Tracer("daytona"),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	a.meter = capacity.NewMeter(h, cfg.Host.InstancesPath, capacity.Overrides{
 		CPUs: cfg.Capacity.HostCPUs, MemoryMB: cfg.Capacity.HostMemoryMB, DiskGB: cfg.Capacity.HostDiskGB,
 	})
-	reading, err := meter.Read(ctx)
+	reading, err := a.meter.Read(ctx)
 	if err != nil {
 		return fmt.Errorf("measure the host: %w", err)
 	}
 	defaults := sandbox.Resources{CPUs: cfg.Default.CPUs, MemoryMB: cfg.Default.MemoryMB, DiskGB: cfg.Default.DiskGB}
 	book := ledger.New(h, cfg.Host.InstancesPath)
+	client := cvd.New(h, cvd.Options{Path: cfg.Host.CVDPath, Log: a.log.Named("cvd")})
+	images := image.NewCatalog(h, cfg.Host.ArtifactsPath, cfg.Host.Home)
+	physician := doctor.New(doctor.Options{
+		Host: h, CVD: client, InstancesPath: cfg.Host.InstancesPath, ArtifactsPath: cfg.Host.ArtifactsPath,
+		RuntimePath: cfg.Host.RuntimePath, Log: a.log.Named("doctor"),
+		ADB: func(ctx context.Context) error { return health.ADB(a.actors)(ctx) },
+	})
 	devices, problems, err := device.Load(ctx, device.Options{
-		Host: h, CVD: cvd.New(h, cvd.Options{Path: cfg.Host.CVDPath, Log: a.log.Named("cvd")}),
-		ADB: a.pool, Ledger: book, Images: image.NewCatalog(h, cfg.Host.ArtifactsPath, cfg.Host.Home),
+		Host: h, CVD: client, ADB: a.pool, Ledger: book, Images: images, SuspectKVM: physician.SuspectKVM,
 		Paths: cvd.Paths{Runtime: cfg.Host.RuntimePath, Tmp: cfg.Host.TempDir, UID: uid},
 		Log:   a.log.Named("device"), ADBBasePort: cfg.Device.ADBBasePort,
 		GPUMode: cfg.Device.GPUMode, Audio: cfg.Device.Audio,
@@ -87,7 +125,7 @@ func (a *App) wire(ctx context.Context, cfg configs.Config, h host.Host, uid int
 	}
 	a.devices = devices
 	a.actors = actors.New(actors.Options{
-		Devices: fleet{devices}, Mappings: book,
+		Devices: fleet{devices}, Mappings: book, Images: images, Daytona: a.queue(cfg, book), Tracer: tracing.Tracer("actors"),
 		Admission: capacity.Gate{
 			Budget:     reading.Budget(cfg.Capacity.CPUOvercommit, cfg.Device.MaxInstances),
 			OverheadMB: cfg.Capacity.MemoryOverheadMB,
@@ -96,8 +134,57 @@ func (a *App) wire(ctx context.Context, cfg configs.Config, h host.Host, uid int
 		Limits:   actors.Limits{Start: cfg.Limits.StartTimeout, Health: cfg.Health.Interval},
 		Log:      a.log.Named("actors"), Library: obs.SlogLogger(a.log.Named("proto")), Registry: registry,
 	})
-	a.server, err = doors(cfg, a, meter, registry)
+	a.health = a.reporter(cfg, domain, physician, registry)
+	a.server, err = doors(cfg, a, registry)
 	return err
+}
+
+// queue is where jobs come from; nowhere without an API.
+func (a *App) queue(cfg configs.Config, book *ledger.Ledger) actors.Daytona {
+	if a.daytona == nil {
+		return actors.Daytona{}
+	}
+	return actors.Daytona{
+		Queue:  jobs.New(a.daytona, jobs.Options{Token: cfg.Token.Reveal(), Log: a.log.Named("jobs")}),
+		Outbox: outbox{book}, PollTimeout: cfg.Daytona.PollTimeout, PollLimit: cfg.Daytona.PollLimit,
+	}
+}
+
+// reporter is who tells Daytona how this runner is.
+func (a *App) reporter(cfg configs.Config, domain string, d *doctor.Doctor, registry *prometheus.Registry) *health.Reporter {
+	scheme := "http"
+	if cfg.API.TLS.Enabled {
+		scheme = "https"
+	}
+	o := health.Options{
+		Meter: a.meter, Doctor: d, Actors: a.actors, Version: obs.ThisBuild().Version, Domain: domain,
+		URL: func() string {
+			_, port, _ := net.SplitHostPort(a.server.Addr().String()) // the address that it listens on has a port
+			return scheme + "://" + net.JoinHostPort(domain, port)
+		},
+		Interval: cfg.Daytona.HealthcheckInterval, Log: a.log, Registry: registry,
+	}
+	if a.daytona != nil {
+		o.API, o.APIURL = a.daytona, a.daytona.URL()
+	}
+	return health.New(o)
+}
+
+// outbox lends the ledger to the poller, in the words of messages.
+type outbox struct{ *ledger.Ledger }
+
+// SaveOutcome keeps an outcome.
+func (b outbox) SaveOutcome(ctx context.Context, o messages.Outcome) error {
+	return b.Ledger.SaveOutcome(ctx, ledger.Outcome(o))
+}
+
+// Outcomes lists what is kept.
+func (b outbox) Outcomes(ctx context.Context) (kept []messages.Outcome, problems []error, err error) {
+	all, problems, err := b.Ledger.Outcomes(ctx)
+	for _, o := range all {
+		kept = append(kept, messages.Outcome(o))
+	}
+	return kept, problems, err
 }
 
 // fleet lends the devices to the actors, which know them by an interface.
@@ -122,6 +209,8 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.devices.RunDigests(ctx) })
+	group.Go(func() error { return a.meter.Run(ctx) })
+	group.Go(func() error { return a.health.Run(ctx) })
 	group.Go(func() error { return a.server.Serve(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
@@ -133,5 +222,16 @@ func (a *App) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// close lets go of what Build took.
-func (a *App) close() error { return errors.Join(a.pool.Close(), a.lock.Release()) }
+// close lets go of what Build took, and sends the last spans.
+func (a *App) close() error {
+	var sent error
+	if a.tracing != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), traceLimit)
+		defer cancel()
+		sent = a.tracing.Close(ctx)
+	}
+	if a.daytona != nil {
+		a.daytona.Close()
+	}
+	return errors.Join(sent, a.pool.Close(), a.lock.Release())
+}

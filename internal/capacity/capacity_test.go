@@ -153,9 +153,9 @@ func TestMeter(t *testing.T) {
 		memory: func(context.Context) (*mem.VirtualMemoryStat, error) {
 			return &mem.VirtualMemoryStat{Total: 64 << 30, Available: 8 << 30}, nil
 		},
-		load: func(context.Context) (*load.AvgStat, error) { return &load.AvgStat{Load1: 1.5}, nil },
+		load: func(context.Context) (*load.AvgStat, error) { return &load.AvgStat{Load15: 1.5}, nil },
 	}
-	measured := Reading{CPUs: 16, CPUPercent: 12.5, MemoryMB: 65536, MemoryAvailableMB: 8192, DiskGB: 200, DiskAvailableGB: 50, MemoryPercent: 87.5, DiskPercent: 75, Load1: 1.5, Taps: 112}
+	measured := Reading{CPUs: 16, CPUPercent: 12.5, MemoryMB: 65536, MemoryAvailableMB: 8192, DiskGB: 200, DiskAvailableGB: 50, MemoryPercent: 87.5, DiskPercent: 75, Load15: 1.5, Taps: 112}
 	taps := []string{"lo", "cvd-mtap-01", "cvd-mtap-10", "cvd-mtap-112", "cvd-etap-120", "cvd-mtap-", "cvd-mtap-x", "cvd-mtap--5"}
 	m := NewMeter(fakeFiles{names: taps}, "/i", Overrides{})
 	m.machine = box
@@ -164,7 +164,7 @@ func TestMeter(t *testing.T) {
 	}
 	m = NewMeter(fakeFiles{}, "/i", Overrides{CPUs: 4, MemoryMB: 1000, DiskGB: 500})
 	m.machine = box
-	want := Reading{CPUs: 4, CPUPercent: 12.5, MemoryMB: 1000, MemoryAvailableMB: 1000, DiskGB: 500, DiskAvailableGB: 50, MemoryPercent: 87.5, DiskPercent: 75, Load1: 1.5}
+	want := Reading{CPUs: 4, CPUPercent: 12.5, MemoryMB: 1000, MemoryAvailableMB: 1000, DiskGB: 500, DiskAvailableGB: 50, MemoryPercent: 87.5, DiskPercent: 75, Load15: 1.5}
 	if got, err := m.Read(t.Context()); err != nil || got != want {
 		t.Errorf("with overrides: got %+v, %v, want %+v", got, err, want)
 	}

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/shirou/gopsutil/v4/load"
@@ -22,14 +24,14 @@ const (
 // Reading is what the host has now.
 type Reading struct {
 	CPUs              int
-	CPUPercent        float64 // busy since the last reading of this process; since boot at the first
+	CPUPercent        float64 // busy, mean of the last five minutes; since boot before the first sample
 	MemoryMB          int
 	MemoryAvailableMB int
 	DiskGB            int // of the file system that holds the instances
 	DiskAvailableGB   int
 	MemoryPercent     float64 // in use, of what the machine has, whatever may be handed out of it
 	DiskPercent       float64
-	Load1             float64 // processes that ran or wanted to, mean of the last minute
+	Load15            float64 // processes that ran or wanted to, mean of the last 15 minutes
 	Taps              int     // highest instance number with network interfaces; 0: none seen, no limit known
 }
 
@@ -47,7 +49,17 @@ type Meter struct {
 	instances string
 	overrides Overrides
 	machine   machine
+
+	mu      sync.Mutex
+	samples []float64 // of busy CPUs, a ring
+	next    int       // in the ring
 }
+
+// As Daytona's runner measures (daytona: COLLECTOR_WINDOW_SIZE, CPU_USAGE_SNAPSHOT_INTERVAL).
+const (
+	sampleEvery = 5 * time.Second
+	sampleCount = 60
+)
 
 // machine is where CPUs, memory and load are read.
 type machine struct {
@@ -100,7 +112,7 @@ func (m *Meter) read(ctx context.Context) (r Reading, err error) {
 	if r.CPUs, err = m.machine.cpus(ctx, true); err != nil {
 		return r, fault.Op("count CPUs", err)
 	}
-	if r.CPUPercent, err = m.machine.busy(ctx); err != nil {
+	if r.CPUPercent, err = m.cpuPercent(ctx); err != nil {
 		return r, fault.Op("read CPU times", err)
 	}
 	memory, err := m.machine.memory(ctx)
@@ -112,7 +124,7 @@ func (m *Meter) read(ctx context.Context) (r Reading, err error) {
 	if err != nil {
 		return r, fault.Op("read load", err)
 	}
-	r.Load1 = avg.Load1
+	r.Load15 = avg.Load15
 	total, available, err := m.files.DiskFree(ctx, m.instances)
 	if err != nil {
 		return r, err
@@ -120,6 +132,48 @@ func (m *Meter) read(ctx context.Context) (r Reading, err error) {
 	r.DiskGB, r.DiskAvailableGB = int(total>>30), int(available>>30)
 	r.Taps, err = taps(ctx, m.files)
 	return r, err
+}
+
+// Run samples how busy the CPUs are until ctx ends. A sample that cannot be taken is left out.
+func (m *Meter) Run(ctx context.Context) error {
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	_, _ = m.machine.busy(ctx) // from here on the first sample counts
+	for {
+		select {
+		case <-tick.C:
+			if percent, err := m.machine.busy(ctx); err == nil {
+				m.addSample(percent)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (m *Meter) addSample(percent float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.samples) < sampleCount {
+		m.samples = append(m.samples, percent)
+		return
+	}
+	m.samples[m.next] = percent
+	m.next = (m.next + 1) % sampleCount
+}
+
+// cpuPercent is the mean of the samples; without any, whatever the machine says now.
+func (m *Meter) cpuPercent(ctx context.Context) (float64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.samples) == 0 {
+		return m.machine.busy(ctx)
+	}
+	sum := 0.0
+	for _, s := range m.samples {
+		sum += s
+	}
+	return sum / float64(len(m.samples)), nil
 }
 
 func busySinceLast(ctx context.Context) (float64, error) {

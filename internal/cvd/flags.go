@@ -172,6 +172,17 @@ func StartArgsFrom(group string, flags []string) []string {
 	return append([]string{selectGroup(group), "start"}, flags...)
 }
 
+// WithSize returns recorded launch flags with another number of CPUs and another memory, in MiB.
+func WithSize(flags []string, cpus, memoryMB int) []string {
+	sized := make([]string, 0, len(flags)+2)
+	for _, f := range flags {
+		if name, _, _ := strings.Cut(f, "="); name != "--cpus" && name != "--memory_mb" {
+			sized = append(sized, f)
+		}
+	}
+	return append(sized, "--cpus="+strconv.Itoa(cpus), "--memory_mb="+strconv.Itoa(memoryMB))
+}
+
 func (s LaunchSpec) check() error {
 	if err := checkGroup(s.Group); err != nil {
 		return err

@@ -307,6 +307,9 @@ func (b *boot) failed(ctx context.Context, cause error) error {
 	if home != "" {
 		cause = d.o.CVD.Explain(ctx, cause, n, dir)
 	}
+	if reason, suspected := cvd.SuspectsKVM(cause); suspected {
+		d.o.SuspectKVM(reason)
+	}
 	msg := fmt.Sprintf("phase %d of %d, %s, was not reached (%s): %v", b.at+1, len(b.phases), p.name, p.hint, cause)
 	if home != "" {
 		if tail := cvd.LauncherLogTail(ctx, d.o.Host, dir, tailLines); len(tail) > 0 {

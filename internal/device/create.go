@@ -40,6 +40,7 @@ func (d *Device) Prepare(ctx context.Context, spec sandbox.Spec) error {
 		}
 		r.Group, r.Failure, r.Flags = d.id.Group(), "", nil
 		r.Snapshot, r.Resources, r.Metadata = spec.Snapshot, ledger.Quotas(spec.Resources), spec.Metadata
+		r.Next, r.Network = ledger.Quotas{}, ledger.Network(spec.Network)
 		r.Paths.HostPath, r.Paths.ProductPath, r.Paths.Base = base.HostPath, product, record
 		r.Intent, r.Begun = sandbox.IntentStarted, time.Now()
 		if spec.SkipStart {

@@ -29,6 +29,8 @@ type Options struct {
 	Images *image.Catalog
 	Paths  cvd.Paths
 	Log    *zap.Logger // nil: silent
+	// SuspectKVM hears why, when a boot failed as boots fail without KVM; nil: nobody listens.
+	SuspectKVM func(reason string)
 
 	ADBBasePort int // port of instance 1
 	GPUMode     string
@@ -58,6 +60,9 @@ const rebuildLimit = 10 * time.Second
 func Load(ctx context.Context, o Options) (devices *Devices, problems []error, err error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	if o.SuspectKVM == nil {
+		o.SuspectKVM = func(string) {}
 	}
 	snap, err := o.Ledger.Load(ctx)
 	if err != nil {
@@ -214,6 +219,7 @@ func (d *Device) publish() {
 	d.facts = sandbox.Facts{
 		Known: d.known, Intent: r.Intent, Created: r.Created, Failure: r.Failure, Begun: r.CreatedAt,
 		Group: r.Group, Instance: r.Instance, Snapshot: r.Snapshot, Resources: sandbox.Resources(r.Resources),
+		Next: sandbox.Resources(r.Next), Network: sandbox.Network(r.Network),
 		Unchecked: r.Disk != (ledger.Disk{}), Metadata: r.Metadata, LaunchPID: r.Launcher.PID,
 	}
 	if r.Instance != 0 {
@@ -269,6 +275,26 @@ func (d *Device) Forget(ctx context.Context) error {
 // Annotate records metadata, which replaces what was there.
 func (d *Device) Annotate(ctx context.Context, metadata map[string]string) error {
 	return d.amend(ctx, func(r *ledger.Record) { r.Metadata = metadata })
+}
+
+// Resize records what the next start gets. A device that has not booted yet is made by the next
+// create, which gets it at once.
+func (d *Device) Resize(ctx context.Context, next sandbox.Resources) error {
+	return d.amend(ctx, func(r *ledger.Record) {
+		switch {
+		case !r.Created:
+			r.Resources = ledger.Quotas(next)
+		case next == sandbox.Resources(r.Resources):
+			r.Next = ledger.Quotas{}
+		default:
+			r.Next = ledger.Quotas(next)
+		}
+	})
+}
+
+// SetNetwork records network settings, which nothing enforces.
+func (d *Device) SetNetwork(ctx context.Context, network sandbox.Network) error {
+	return d.amend(ctx, func(r *ledger.Record) { r.Network = ledger.Network(network) })
 }
 
 // Close lets go of the ADB connection; the device stays as it is.

@@ -35,15 +35,13 @@ func (d *Device) base() (base image.Base, ok bool) {
 	return base, len(raw) > 0 && json.Unmarshal(raw, &base) == nil && base.Dir != ""
 }
 
-// RunDigests computes the SHA-256 of base images beside other work, one image at a time and
-// each image once, and records them with the devices: a restore on another host needs them.
-// It returns when ctx ends.
+// RunDigests computes the SHA-256 of base images beside other work, one device at a time, and records
+// them with the devices: a restore on another host needs them. It returns when ctx ends.
 func (d *Devices) RunDigests(ctx context.Context) error {
-	known := map[string]image.Base{} // by directory
 	for {
 		select {
 		case dev := <-d.digests:
-			if err := dev.digest(ctx, known); err != nil && ctx.Err() == nil {
+			if err := dev.digest(ctx); err != nil && ctx.Err() == nil {
 				dev.log.Warn("digests of the base image not recorded", zap.Error(err))
 			}
 		case <-ctx.Done():
@@ -52,22 +50,18 @@ func (d *Devices) RunDigests(ctx context.Context) error {
 	}
 }
 
-// digest computes or looks up the digests of one device's images and records them. A device
-// that was destroyed meanwhile has nothing to record them with.
-func (d *Device) digest(ctx context.Context, known map[string]image.Base) error {
+// digest records the digests of one device's images. A device that was destroyed meanwhile has
+// nothing to record them with.
+func (d *Device) digest(ctx context.Context) error {
 	base, ok := d.base()
 	if !ok {
 		return nil
 	}
-	done, seen := known[base.Dir]
-	if !seen || d.o.Images.Verify(ctx, done) != nil {
-		var err error
-		if done, err = d.o.Images.Digest(ctx, base); err != nil {
-			return err
-		}
-		known[base.Dir] = done
+	base, err := d.o.Images.Digest(ctx, base)
+	if err != nil {
+		return err
 	}
-	record, err := json.Marshal(done)
+	record, err := json.Marshal(base)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,10 @@ func (d *Device) Start(ctx context.Context, report func(sandbox.Phase)) (recreat
 		return false, fault.Conflictf("the number %s is used by the cvd group in %s, which is not this sandbox's: stop that one first",
 			rec.Instance, home)
 	}
+	if err := d.applySize(ctx); err != nil {
+		return false, err
+	}
+	rec = d.record()
 	release, err := d.slots.acquire(ctx, forStart)
 	if err != nil {
 		return false, err
@@ -54,6 +58,20 @@ func (d *Device) Start(ctx context.Context, report func(sandbox.Phase)) (recreat
 		return d.startWithoutDisk(ctx, rec, release, report)
 	}
 	return false, d.startWithDisk(ctx, rec, before, release, report)
+}
+
+// applySize puts what a resize asked for into the flags that the launch repeats.
+func (d *Device) applySize(ctx context.Context) error {
+	next := d.record().Next
+	if next == (ledger.Quotas{}) {
+		return nil
+	}
+	return d.save(ctx, func(r *ledger.Record) {
+		r.Resources, r.Next = next, ledger.Quotas{}
+		if r.Flags != nil {
+			r.Flags = cvd.WithSize(r.Flags, next.CPUs, next.MemoryMB)
+		}
+	})
 }
 
 // startWithDisk is the ordinary start: see to it that assembly keeps the guest's files, boot

@@ -5,7 +5,7 @@
 // colon); a [Base] is the directory it stands for, with size, time and inode of each file; a
 // product directory has a link to every base file and a blank userdata image of one size, and
 // serves all devices of that image and size. A reference is a name with a colon that Daytona made
-// up; it is a link to a base image. An [Identity] says whether two hosts have the same image.
+// up; it is a link to a base image. A hash over its content says whether two hosts have the same image.
 //
 // Nothing is ever downloaded: Daytona names images as if they were in a registry, and
 // [Catalog.Source] finds the local one that is meant.

@@ -7,20 +7,14 @@ import (
 	"fmt"
 
 	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
 )
-
-// Identity tells one image from every other, on whichever host it is.
-type Identity struct {
-	Name  string // as it was asked for
-	Hash  string // 64 hex digits: equal for equal images, different for different ones
-	Bytes int64  // sum of the file sizes
-}
 
 // identity hashes name, size and content of each file; base has digests. Daytona makes names
 // from the hash and keeps them, so the format stays as it is: a file's name holds neither NUL
 // nor slash, which keeps two different lists from reading the same.
-func identity(base Base) Identity {
-	id := Identity{Name: base.Name}
+func identity(base Base) sandbox.Image {
+	id := sandbox.Image{Name: base.Name}
 	sum := sha256.New()
 	for _, f := range base.Files {
 		fmt.Fprintf(sum, "%s\x00%d\x00%s\n", f.Name, f.Size, f.SHA256)
@@ -45,27 +39,27 @@ func (c *Catalog) Exists(ctx context.Context, name string) (bool, error) {
 
 // Inspect returns the identity of what Resolve finds, and fails as Resolve and Digest do. The
 // first time it reads the whole image.
-func (c *Catalog) Inspect(ctx context.Context, name string) (Identity, error) {
+func (c *Catalog) Inspect(ctx context.Context, name string) (sandbox.Image, error) {
 	base, err := c.Resolve(ctx, name)
 	if err != nil {
-		return Identity{}, err
+		return sandbox.Image{}, err
 	}
 	return c.identify(ctx, base)
 }
 
 // InspectSource is Inspect for what Source finds.
-func (c *Catalog) InspectSource(ctx context.Context, ref string) (Identity, error) {
+func (c *Catalog) InspectSource(ctx context.Context, ref string) (sandbox.Image, error) {
 	base, err := c.Source(ctx, ref)
 	if err != nil {
-		return Identity{}, err
+		return sandbox.Image{}, err
 	}
 	return c.identify(ctx, base)
 }
 
-func (c *Catalog) identify(ctx context.Context, base Base) (Identity, error) {
+func (c *Catalog) identify(ctx context.Context, base Base) (sandbox.Image, error) {
 	base, err := c.Digest(ctx, base)
 	if err != nil {
-		return Identity{}, err
+		return sandbox.Image{}, err
 	}
 	return identity(base), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/image"
+	"github.com/daytonaio/runner-android/internal/sandbox"
 )
 
 // reading is a host that counts the files it digests and may be held at the first of them.
@@ -40,7 +41,7 @@ func (w world) read(t testing.TB) (*reading, *image.Catalog) {
 	return r, image.NewCatalog(r, w.artifacts, w.home)
 }
 
-func inspect(t testing.TB, c *image.Catalog, name string) image.Identity {
+func inspect(t testing.TB, c *image.Catalog, name string) sandbox.Image {
 	t.Helper()
 	id, err := c.Inspect(t.Context(), name)
 	must(t, err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
 )
 
 // refName is the name of a reference below .refs; a link in the making has another.
@@ -22,33 +23,33 @@ var refName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // A name without a colon is a directory of the operator's: success when it is that image already,
 // Conflict when it is another, Invalid when it does not exist. It is a Conflict, too, when ref
 // names a hash that is not the image's.
-func (c *Catalog) Link(ctx context.Context, source, ref string) (Identity, error) {
+func (c *Catalog) Link(ctx context.Context, source, ref string) (sandbox.Image, error) {
 	path, err := c.path(ref)
 	if err != nil {
-		return Identity{}, err
+		return sandbox.Image{}, err
 	}
 	base, err := c.Source(ctx, source)
 	if err != nil {
-		return Identity{}, err
+		return sandbox.Image{}, err
 	}
 	if !isRef(ref) {
 		err = c.isAlready(ctx, ref, base)
 	}
 	if err != nil {
-		return Identity{}, err
+		return sandbox.Image{}, err
 	}
 	base.Name = ref
 	id, err := c.identify(ctx, base)
 	if err != nil {
-		return Identity{}, err
+		return sandbox.Image{}, err
 	}
 	if hash, ok := hashIn(ref); ok && hash != id.Hash {
-		return Identity{}, fault.Conflictf("image %s has the hash %s, which is not that of %s: "+
+		return sandbox.Image{}, fault.Conflictf("image %s has the hash %s, which is not that of %s: "+
 			"the image was changed since it was inspected; inspect it again", source, id.Hash, ref)
 	}
 	if isRef(ref) {
 		if err := c.link(ctx, base.Dir, path); err != nil {
-			return Identity{}, fault.Op("link image "+ref, err)
+			return sandbox.Image{}, fault.Op("link image "+ref, err)
 		}
 	}
 	return id, nil

@@ -5,6 +5,7 @@
 //	mappings.json                sandbox id → instance number, a flat JSON object
 //	<sandbox id>/instance.json   one [Record]: intent, flags, paths, metadata
 //	<sandbox id>/logs/           what cvd said while it launched
+//	.outcomes/<job id>.json      one [Outcome]: what the API has not taken yet
 //	runner.lock                  held by the one runner that may write here ([Acquire])
 //
 // Words: a mapping says which sandbox holds which number; a record says what a sandbox is;

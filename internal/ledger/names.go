@@ -14,6 +14,8 @@ const (
 	recordName   = "instance.json"
 	logsName     = "logs"
 	lockName     = "runner.lock"
+	outcomesName = ".outcomes" // no sandbox id begins with a dot
+	outcomeEnd   = ".json"
 	badMark      = ".bad-"  // <name>.bad-<time>: moved aside because it could not be read
 	goneMark     = ".gone-" // .gone-<sandbox id>: a record half removed
 )
@@ -33,6 +35,8 @@ func (l *Ledger) goneDir(id sandbox.ID) string { return filepath.Join(l.dir, gon
 
 // LogsDir is where the logs of a sandbox's launches go. [Ledger.SaveRecord] makes it.
 func (l *Ledger) LogsDir(id sandbox.ID) string { return filepath.Join(l.recordDir(id), logsName) }
+
+func (l *Ledger) outcomesDir() string { return filepath.Join(l.dir, outcomesName) }
 
 func badPath(path string, now time.Time) string {
 	return path + badMark + now.UTC().Format("20060102T150405.000000000Z")

@@ -29,6 +29,8 @@ type Record struct {
 	Created   bool              `json:"created"`      // Android has booted at least once
 	Launcher  host.ProcessID    `json:"launcher"`     // the cvd that launches it, as last started
 	Resources Quotas            `json:"resources"`
+	Next      Quotas            `json:"next_resources"` // of the next start; zero: the same
+	Network   Network           `json:"network"`
 	Metadata  map[string]string `json:"metadata"`
 	Failure   string            `json:"failure"` // why the last create failed, for people
 	Disk      Disk              `json:"disk"`    // as it was before the start under way; zero when none is
@@ -61,6 +63,15 @@ type Quotas struct {
 	CPUs     int `json:"cpus"`
 	MemoryMB int `json:"memory_mb"`
 	DiskGB   int `json:"disk_gb"`
+}
+
+// Network is what the sandbox's network may be used for, in the words of the file; it converts to
+// and from sandbox.Network.
+type Network struct {
+	BlockAll        bool   `json:"block_all"`
+	AllowList       string `json:"allow_list"`
+	DomainAllowList string `json:"domain_allow_list"`
+	LimitEgress     bool   `json:"limit_egress"`
 }
 
 // The plain types have the fields and not the methods.

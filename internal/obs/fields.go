@@ -10,6 +10,7 @@ const (
 	OpID      = "op_id"      // which run of it
 	JobID     = "job_id"     // Daytona's job
 	JobType   = "job_type"   // and its type
+	Subject   = "subject"    // what that job is about
 	RequestID = "request_id" // one request at a door
 	ErrorID   = "error_id"   // what the client was told to quote
 	TraceID   = "trace_id"   // the trace that the line belongs to

@@ -42,6 +42,49 @@ type Spec struct {
 	Resources Resources
 	Metadata  map[string]string // Daytona's own notes; kept, shown, never interpreted
 	SkipStart bool              // create it, but leave it stopped
+	Network   Network
+}
+
+// Network is what a sandbox's network may be used for. It is kept and shown; nothing on a
+// Cuttlefish host enforces it.
+type Network struct {
+	BlockAll        bool
+	AllowList       string // addresses, comma-separated CIDR; empty: all
+	DomainAllowList string // names; empty: all
+	LimitEgress     bool
+}
+
+// Restricts reports whether anything is forbidden.
+func (n Network) Restricts() bool { return n != Network{} }
+
+// NetworkChange is what changes of a Network; nil stays.
+type NetworkChange struct {
+	BlockAll        *bool
+	AllowList       *string
+	DomainAllowList *string
+	LimitEgress     *bool
+}
+
+// Apply returns n with the change.
+func (c NetworkChange) Apply(n Network) Network {
+	set(&n.BlockAll, c.BlockAll)
+	set(&n.AllowList, c.AllowList)
+	set(&n.DomainAllowList, c.DomainAllowList)
+	set(&n.LimitEgress, c.LimitEgress)
+	return n
+}
+
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// Image is what a device is made from, as others name it.
+type Image struct {
+	Name  string
+	Hash  string // 64 hex digits over its content: equal on two hosts for the same image
+	Bytes int64
 }
 
 // Evidence is one observation behind a state: which layer said what, and when.
@@ -78,6 +121,7 @@ type Info struct {
 	State      State
 	Since      time.Time // when State began
 	ObservedAt time.Time // when a layer below last spoke; zero before the first probe
+	Life       Life      // what the layers said then; empty before the first probe
 	Reason     string    // why it is in this state, for people; empty when there is nothing to say
 	Evidence   []Evidence
 	Instance   Instance // 0 while it holds no number
@@ -85,6 +129,8 @@ type Info struct {
 	ADBSerial  string
 	Snapshot   string
 	Resources  Resources
+	Next       Resources // what it gets at its next start; zero: the same
+	Network    Network
 	Metadata   map[string]string
 	Recreated  bool // the last start found nothing left and made a new device
 }
@@ -121,8 +167,23 @@ type Facts struct {
 	ADBSerial string
 	Snapshot  string
 	Resources Resources
+	Next      Resources // what the next start gets; zero: the same
+	Network   Network
 	Metadata  map[string]string
 	LaunchPID int // the cvd that launches it, as last recorded
+}
+
+// Spec is what a create that is carried on, or tried again, wants.
+func (f Facts) Spec() Spec {
+	return Spec{Snapshot: f.Snapshot, Resources: f.Resources, Metadata: f.Metadata, Network: f.Network}
+}
+
+// AtNextStart is what the device gets when it boots the next time.
+func (f Facts) AtNextStart() Resources {
+	if f.Next != (Resources{}) {
+		return f.Next
+	}
+	return f.Resources
 }
 
 // NumberTaken is the error of a launch that found its instance number in a stranger's hands.

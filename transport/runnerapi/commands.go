@@ -3,27 +3,20 @@ package runnerapi
 import (
 	"net/http"
 
+	"github.com/daytonaio/runner-android/internal/daytona/wire"
 	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
 )
 
-// begun answers create and start.
-type begun struct {
-	// DaemonVersion is empty: Android has no Daytona daemon inside.
-	DaemonVersion string `json:"daemonVersion"`
-	// Recreated says that nothing was left of the device and a new one was made.
-	Recreated bool `json:"recreated,omitempty"`
-}
-
 func (d *door) create(c *transport.Ctx) error {
-	var dto CreateSandboxDTO
+	var dto wire.CreateSandboxDTO
 	if err := c.Decode(&dto); err != nil {
 		return err
 	}
-	id, spec, err := dto.spec()
+	id, spec, err := dto.Spec()
 	if err != nil {
-		return err
+		return transport.InvalidBody(err)
 	}
 	ctx, cancel := c.Within(d.Waits.Create, "create sandbox "+string(id))
 	defer cancel()
@@ -31,7 +24,7 @@ func (d *door) create(c *transport.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusCreated, begun{Recreated: info.Recreated})
+	return c.JSON(http.StatusCreated, wire.BegunDTO{Recreated: info.Recreated})
 }
 
 // start takes metadata; an empty object has none to say and leaves what is stored.
@@ -40,20 +33,17 @@ func (d *door) start(c *transport.Ctx) error {
 	if err != nil {
 		return err
 	}
-	var metadata map[string]string
+	var metadata wire.Texts
 	if err := c.Decode(&metadata); err != nil {
 		return err
 	}
-	if len(metadata) == 0 {
-		metadata = nil
-	}
 	ctx, cancel := c.Within(d.Waits.Start, "start sandbox "+string(id))
 	defer cancel()
-	info, err := transport.Ask[sandbox.Info](ctx, d.actors, messages.StartSandbox{ID: id, Metadata: metadata})
+	info, err := transport.Ask[sandbox.Info](ctx, d.actors, messages.StartSandbox{ID: id, Metadata: metadata.OrNil()})
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, begun{Recreated: info.Recreated})
+	return c.JSON(http.StatusOK, wire.BegunDTO{Recreated: info.Recreated})
 }
 
 // stop has an optional body; a bad one counts as none, as with Daytona's runner.
@@ -62,16 +52,16 @@ func (d *door) stop(c *transport.Ctx) error {
 	if err != nil {
 		return err
 	}
-	var dto StopSandboxDTO
+	var dto wire.StopSandboxDTO
 	if transport.DecodeJSON(c.Body(), &dto) != nil {
-		dto = StopSandboxDTO{}
+		dto = wire.StopSandboxDTO{}
 	}
 	ctx, cancel := c.Within(d.Waits.Stop, "stop sandbox "+string(id))
 	defer cancel()
 	if _, err := transport.Ask[sandbox.Info](ctx, d.actors, messages.StopSandbox{ID: id, Force: dto.Force}); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, "Sandbox stopped")
+	return c.JSON(http.StatusOK, wire.SandboxStopped)
 }
 
 func (d *door) destroy(c *transport.Ctx) error {
@@ -84,7 +74,7 @@ func (d *door) destroy(c *transport.Ctx) error {
 	if _, err := transport.Ask[messages.Done](ctx, d.actors, messages.DestroySandbox{ID: id}); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, "Sandbox destroyed")
+	return c.JSON(http.StatusOK, wire.SandboxDestroyed)
 }
 
 func (d *door) forget(c *transport.Ctx) error {
@@ -95,5 +85,5 @@ func (d *door) forget(c *transport.Ctx) error {
 	if _, err := transport.Ask[messages.Done](c.Context(), d.actors, messages.ForgetSandbox{ID: id}); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, "Sandbox removed")
+	return c.JSON(http.StatusOK, wire.SandboxRemoved)
 }

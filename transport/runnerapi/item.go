@@ -57,10 +57,30 @@ func appendItem(dst []byte, info *sandbox.Info) []byte {
 	dst = transport.AppendString(append(dst, `,"adbSerial":`...), info.ADBSerial)
 	dst = appendMetadata(append(dst, `,"metadata":`...), info.Metadata)
 	dst = transport.AppendString(append(dst, `,"snapshot":`...), info.Snapshot)
-	dst = strconv.AppendInt(append(dst, `,"resources":{"cpus":`...), int64(info.Resources.CPUs), 10)
-	dst = strconv.AppendInt(append(dst, `,"memoryMB":`...), int64(info.Resources.MemoryMB), 10)
-	dst = strconv.AppendInt(append(dst, `,"diskGB":`...), int64(info.Resources.DiskGB), 10)
+	dst = appendResources(append(dst, `,"resources":`...), info.Resources)
+	if info.Next != (sandbox.Resources{}) {
+		dst = appendResources(append(dst, `,"nextResources":`...), info.Next)
+	}
+	if info.Network.Restricts() {
+		dst = appendNetwork(append(dst, `,"network":`...), info.Network)
+	}
+	return dst
+}
+
+func appendResources(dst []byte, r sandbox.Resources) []byte {
+	dst = strconv.AppendInt(append(dst, `{"cpus":`...), int64(r.CPUs), 10)
+	dst = strconv.AppendInt(append(dst, `,"memoryMB":`...), int64(r.MemoryMB), 10)
+	dst = strconv.AppendInt(append(dst, `,"diskGB":`...), int64(r.DiskGB), 10)
 	return append(dst, '}')
+}
+
+// appendNetwork shows what was asked for, and that nothing sees to it.
+func appendNetwork(dst []byte, n sandbox.Network) []byte {
+	dst = strconv.AppendBool(append(dst, `{"blockAll":`...), n.BlockAll)
+	dst = transport.AppendString(append(dst, `,"allowList":`...), n.AllowList)
+	dst = transport.AppendString(append(dst, `,"domainAllowList":`...), n.DomainAllowList)
+	dst = strconv.AppendBool(append(dst, `,"limitEgress":`...), n.LimitEgress)
+	return append(dst, `,"enforced":false}`...)
 }
 
 // appendTime appends null for what has not happened.

@@ -3,8 +3,8 @@ package runnerapi
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
+	"github.com/daytonaio/runner-android/internal/daytona/wire"
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/messages"
@@ -75,46 +75,17 @@ func (d *door) tunnel(host string, port int) string {
 		port, target)
 }
 
-// infoDTO is RunnerInfoResponseDTO of Daytona's runner.
-type infoDTO struct {
-	ServiceHealth []serviceDTO `json:"serviceHealth,omitempty"`
-	Metrics       *metricsDTO  `json:"metrics,omitempty"`
-	AppVersion    string       `json:"appVersion"`
-}
-
-type serviceDTO struct {
-	ServiceName string `json:"serviceName"`
-	Healthy     bool   `json:"healthy"`
-	ErrorReason string `json:"errorReason,omitempty"`
-}
-
-type metricsDTO struct {
-	CPULoadAverage     float64 `json:"currentCpuLoadAverage"`
-	CPUPercent         float64 `json:"currentCpuUsagePercentage"`
-	MemoryPercent      float64 `json:"currentMemoryUsagePercentage"`
-	DiskPercent        float64 `json:"currentDiskUsagePercentage"`
-	AllocatedCPUs      float64 `json:"currentAllocatedCpu"`
-	AllocatedMemoryGiB float64 `json:"currentAllocatedMemoryGiB"`
-	AllocatedDiskGiB   float64 `json:"currentAllocatedDiskGiB"`
-	Snapshots          int     `json:"currentSnapshotCount"`
-	StartedSandboxes   int     `json:"currentStartedSandboxes"`
-}
-
+// info answers with the host's figures and the runner's standing with Daytona.
 func (d *door) info(c *transport.Ctx) error {
-	answer := infoDTO{AppVersion: d.Version}
-	if d.HostInfo != nil {
-		ctx, cancel := c.Within(d.Waits.Info, "measure the host")
-		defer cancel()
-		report, err := d.HostInfo.Report(ctx)
-		if err != nil {
-			// Daytona's runner answers 500 here, whatever the cause.
-			return fault.Wrap(fault.Internal, "measure the host", err)
-		}
-		figures := metricsDTO(report.Figures)
-		answer.Metrics = &figures
-		for _, s := range report.Services {
-			answer.ServiceHealth = append(answer.ServiceHealth, serviceDTO{s.Name, s.Healthy, strings.TrimSpace(s.Reason)})
-		}
+	if d.HostInfo == nil {
+		return c.JSON(http.StatusOK, wire.RunnerInfoDTO{AppVersion: d.Version})
 	}
-	return c.JSON(http.StatusOK, answer)
+	ctx, cancel := c.Within(d.Waits.Info, "measure the host")
+	defer cancel()
+	info, err := d.HostInfo.Info(ctx)
+	if err != nil {
+		// Daytona's runner answers 500 here, whatever the cause.
+		return fault.Wrap(fault.Internal, "measure the host", err)
+	}
+	return c.JSON(http.StatusOK, info)
 }

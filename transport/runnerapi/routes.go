@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/daytonaio/runner-android/internal/daytona/wire"
 	"github.com/daytonaio/runner-android/transport"
 )
 
@@ -31,6 +32,7 @@ type Waits struct {
 	Start   time.Duration // 4 min 30 s: Daytona gives up after 5 min
 	Stop    time.Duration // 2 min
 	Destroy time.Duration // 2 min
+	Inspect time.Duration // 5 min: the first time, the whole image is read
 	Info    time.Duration // 30 s
 }
 
@@ -44,40 +46,14 @@ func (w Waits) orDefault() Waits {
 	set(&w.Start, 4*time.Minute+30*time.Second)
 	set(&w.Stop, 2*time.Minute)
 	set(&w.Destroy, 2*time.Minute)
+	set(&w.Inspect, 5*time.Minute)
 	set(&w.Info, 30*time.Second)
 	return w
 }
 
-// HostInfo measures the host. It is asked by several requests at a time.
+// HostInfo says how the runner is. It is asked by several requests at a time.
 type HostInfo interface {
-	Report(ctx context.Context) (HostReport, error)
-}
-
-// HostReport is the host as GET /info shows it.
-type HostReport struct {
-	Figures  Figures
-	Services []ServiceHealth // may be empty
-}
-
-// Figures are the host's load and what was promised of it.
-type Figures struct {
-	CPULoadAverage     float64 // of the last minute, per CPU
-	CPUPercent         float64
-	MemoryPercent      float64
-	DiskPercent        float64
-	AllocatedCPUs      float64
-	AllocatedMemoryGiB float64
-	AllocatedDiskGiB   float64
-	Snapshots          int
-	StartedSandboxes   int
-}
-
-// ServiceHealth is one helper of the runner. One that is not healthy takes the host out of
-// Daytona's rotation.
-type ServiceHealth struct {
-	Name    string
-	Healthy bool
-	Reason  string // why not; empty when healthy
+	Info(ctx context.Context) (wire.RunnerInfoDTO, error)
 }
 
 // door has the handlers. It is never modified.
@@ -100,6 +76,20 @@ func Routes(actors transport.Asker, o Options) []transport.Route {
 		{Method: http.MethodPost, Path: "/sandboxes/{id}/start", Handler: d.start, Slow: true},
 		{Method: http.MethodPost, Path: "/sandboxes/{id}/stop", Handler: d.stop, Slow: true},
 		{Method: http.MethodPost, Path: "/sandboxes/{id}/destroy", Handler: d.destroy, Slow: true},
+		{Method: http.MethodPost, Path: "/sandboxes/{id}/recover", Handler: d.restore, Slow: true},
+		{Method: http.MethodPost, Path: "/sandboxes/{id}/is-recoverable", Handler: d.isRecoverable},
+		{Method: http.MethodPost, Path: "/sandboxes/{id}/resize", Handler: d.resize},
+		{Method: http.MethodPost, Path: "/sandboxes/{id}/network-settings", Handler: d.network},
+		{Method: http.MethodPost, Path: "/sandboxes/{id}/backup", Handler: d.backup},
+		{Method: http.MethodPost, Path: "/sandboxes/{id}/snapshot-from-sandbox", Handler: d.snapshotFromSandbox},
 		{Method: http.MethodGet, Path: "/sandboxes/{id}/adb/info", Handler: d.adbInfo},
+		{Method: http.MethodPost, Path: "/snapshots/pull", Handler: d.pull},
+		{Method: http.MethodPost, Path: "/snapshots/build", Handler: d.build},
+		{Method: http.MethodPost, Path: "/snapshots/tag", Handler: d.tag, Slow: true},
+		{Method: http.MethodPost, Path: "/snapshots/inspect", Handler: d.inspect, Slow: true},
+		{Method: http.MethodPost, Path: "/snapshots/remove", Handler: d.remove},
+		{Method: http.MethodGet, Path: "/snapshots/exists", Handler: d.exists},
+		{Method: http.MethodGet, Path: "/snapshots/info", Handler: d.snapshotInfo, Slow: true},
+		{Method: http.MethodGet, Path: "/snapshots/logs", Handler: d.buildLogs},
 	}
 }

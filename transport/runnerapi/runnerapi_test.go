@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daytonaio/runner-android/internal/daytona/wire"
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/messages"
@@ -61,10 +62,34 @@ func (a actors) Ask(_ context.Context, msg any) (any, error) {
 			return nil, fault.NotFoundf("sandbox unknown does not exist on this runner")
 		}
 		return sandbox.Info{ID: m.ID, Recreated: m.ID == "emptied"}, nil
+	case messages.RecoverSandbox, messages.ResizeSandbox:
+		return dev1, nil
+	case messages.UpdateNetworkSettings:
+		if m.Change.BlockAll != nil && *m.Change.BlockAll {
+			return nil, fault.Unsupportedf("recorded, not enforced")
+		}
+		return dev1, nil
+	case messages.InspectSnapshot, messages.PullSnapshot:
+		return base, nil
+	case messages.HasSnapshot:
+		return messages.SnapshotPresence{Exists: m.Name == "android-LATEST"}, nil
+	case messages.GetSnapshot:
+		switch m.Name {
+		case "android-LATEST":
+			return messages.SnapshotInfo{Image: base}, nil
+		case "r/torn:1":
+			return messages.SnapshotInfo{Failure: "image torn does not exist", FailedAt: noon}, nil
+		}
+		return nil, fault.NotFoundf("image %s does not exist", m.Name)
 	default:
 		return messages.Done{}, nil
 	}
 }
+
+// base is an image of one and a half GiB.
+var base = sandbox.Image{Name: "android-LATEST", Hash: "abc123", Bytes: 3 << 29}
+
+func ptr[T any](v T) *T { return &v }
 
 func start(t *testing.T, o runnerapi.Options) (*transporttest.Client, chan any) {
 	t.Helper()
@@ -87,7 +112,7 @@ func TestAnswers(t *testing.T) {
 		told                     any    // nil: not compared
 	}{
 		{"health", "GET", "/", "", 200, `{"status":"ok","version":"v1"}`, nil},
-		{"info without a host", "GET", "/info", "", 200, `{"appVersion":"v1"}`, nil},
+		{"info without a host", "GET", "/info", "", 200, `{"appVersion":"v1","daytona":{"registered":false}}`, nil},
 		{"the list", "GET", "/sandboxes", "", 200, `[{` + dev1JSON + `,{` + goneJSON + `]`, messages.ListSandboxes{}},
 		{"a sandbox", "GET", "/sandboxes/dev-1", "", 200, `{"backupState":"NONE","recoverable":false,` + dev1JSON, messages.GetSandbox{ID: "dev-1"}},
 		{"an unknown sandbox", "GET", "/sandboxes/gone", "", 200, `{"backupState":"NONE","recoverable":false,` + goneJSON, nil},
@@ -116,6 +141,40 @@ func TestAnswers(t *testing.T) {
 		{"adb info", "GET", "/sandboxes/dev-1/adb/info", "", 200, `{"host":"runner.example","port":6522,"serial":"127.0.0.1:6522","tunnelCommand":` +
 			`"ssh -f -N -o ExitOnForwardFailure=yes -L 6522:127.0.0.1:6522 user@runner.example && adb connect 127.0.0.1:6522"}`, nil},
 		{"adb info of an unknown one", "GET", "/sandboxes/gone/adb/info", "", 404, "not found: sandbox gone does not exist on this runner", nil},
+		{"recover", "POST", "/sandboxes/dev-1/recover", `{"userId":"o","osUser":"u","errorReason":"device died","networkAllowList":null}`, 200,
+			`"Sandbox recovered"`, messages.RecoverSandbox{ID: "dev-1"}},
+		{"recover without a body", "POST", "/sandboxes/dev-1/recover", "", 400, "invalid body request: EOF", nil},
+		{"is-recoverable of a full disk", "POST", "/sandboxes/any/is-recoverable", `{"errorReason":"write: No space left on device"}`, 200, `{"recoverable":true}`, nil},
+		{"is-recoverable of a dead device", "POST", "/sandboxes/any/is-recoverable", `{"errorReason":"the device died: no process of it is left"}`, 200, `{"recoverable":true}`, nil},
+		{"is-recoverable of what nothing cures", "POST", "/sandboxes/any/is-recoverable", `{"errorReason":"no such image"}`, 200, `{"recoverable":false}`, nil},
+		{"is-recoverable without a reason", "POST", "/sandboxes/any/is-recoverable", `{}`, 400, "invalid body request: errorReason is required", nil},
+		{"resize", "POST", "/sandboxes/dev-1/resize", `{"cpu":2,"memory":4,"disk":0,"registry":null}`, 200, `"Sandbox resized"`,
+			messages.ResizeSandbox{ID: "dev-1", Resources: sandbox.Resources{CPUs: 2, MemoryMB: 4096}}},
+		{"resize to a negative size", "POST", "/sandboxes/dev-1/resize", `{"memory":-1}`, 400,
+			"invalid body request: memory is -1: it must be at least 1 (GiB); leave it out for the default", nil},
+		{"resize of GPUs", "POST", "/sandboxes/dev-1/resize", `{"gpu":1}`, 501, "not implemented: gpu is 1: Android devices have none: leave it out or send 0", nil},
+		{"network settings that forbid nothing", "POST", "/sandboxes/dev-1/network-settings", `{"networkBlockAll":false,"networkAllowList":null}`, 200,
+			`"Network settings updated"`, messages.UpdateNetworkSettings{ID: "dev-1", Change: sandbox.NetworkChange{BlockAll: ptr(false)}}},
+		{"network settings that nobody enforces", "POST", "/sandboxes/dev-1/network-settings", `{"networkBlockAll":true}`, 501, "not implemented: recorded, not enforced", nil},
+		{"backup", "POST", "/sandboxes/dev-1/backup", `{"registry":{"url":"r"},"snapshot":"r/backup:1"}`, 501, "not implemented: " + wire.NoBackup, nil},
+		{"pull", "POST", "/snapshots/pull", `{"snapshot":"android-base:1.0","destinationRegistry":null,"destinationRef":"h/p/daytona-1:daytona"}`, 202,
+			`"Snapshot pull started"`, messages.BeginPullSnapshot{Source: "android-base:1.0", Ref: "h/p/daytona-1:daytona"}},
+		{"pull of nothing", "POST", "/snapshots/pull", `{}`, 400, "invalid body request: snapshot is required", nil},
+		{"build", "POST", "/snapshots/build", `{"snapshot":"a:1","dockerfile":"FROM x","organizationId":"o"}`, 501, "not implemented: " + wire.NoBuild, nil},
+		{"build without a tag", "POST", "/snapshots/build", `{"snapshot":"a","dockerfile":"FROM x"}`, 400, `bad request: snapshot is "a": it must have a tag (name:tag)`, nil},
+		{"tag", "POST", "/snapshots/tag", `{"sourceImage":"android-LATEST","targetImage":"r/a:1"}`, 200, `"Image tagged successfully"`,
+			messages.PullSnapshot{Source: "android-LATEST", Ref: "r/a:1"}},
+		{"tag without a tag", "POST", "/snapshots/tag", `{"sourceImage":"android-LATEST","targetImage":"a"}`, 400, `bad request: targetImage is "a": it must have a tag (name:tag)`, nil},
+		{"inspect", "POST", "/snapshots/inspect", `{"snapshot":"docker.io/android-base:1.0","registry":{"url":"docker.io","project":"","username":""}}`, 200,
+			`{"hash":"abc123","sizeGB":1.5}`, messages.InspectSnapshot{Name: "docker.io/android-base:1.0"}},
+		{"exists", "GET", "/snapshots/exists?snapshot=android-LATEST", "", 200, `{"exists":true}`, messages.HasSnapshot{Name: "android-LATEST"}},
+		{"exists of a moving name", "GET", "/snapshots/exists?snapshot=a%3Alatest", "", 200, `{"exists":false}`, nil},
+		{"exists of nothing", "GET", "/snapshots/exists", "", 400, "bad request: the parameter snapshot is required in the query", nil},
+		{"snapshot info", "GET", "/snapshots/info?snapshot=android-LATEST", "", 200, `{"name":"android-LATEST","sizeGB":1.5,"hash":"abc123"}`, nil},
+		{"info of an unknown snapshot", "GET", "/snapshots/info?snapshot=x", "", 404, "not found: image x does not exist", nil},
+		{"info of a snapshot whose pull failed", "GET", "/snapshots/info?snapshot=r%2Ftorn%3A1", "", 422, "unprocessable entity: image torn does not exist", nil},
+		{"remove a snapshot", "POST", "/snapshots/remove?snapshot=h%2Fp%2Fx%3A1", "", 200, `"Snapshot removed successfully"`, messages.RemoveSnapshot{Name: "h/p/x:1"}},
+		{"build logs", "GET", "/snapshots/logs?snapshotRef=a%3A1&follow=true", "", 404, "not found: " + wire.NoBuildLogs, nil},
 		{"recoverable", "GET", "/sandboxes/broken", "", 200, `{"backupState":"NONE","recoverable":true,` +
 			strings.Replace(strings.Replace(goneJSON, `"gone","state":"destroyed"`, `"broken","state":"error"`, 1), `"instanceNum":0`, `"instanceNum":1`, 1), nil},
 		{"adb info of one without a number", "GET", "/sandboxes/broken/adb/info", "", 409,
@@ -155,7 +214,7 @@ func TestBadCreates(t *testing.T) {
 		{"no JSON", "id=dev-1", 400, "invalid body request: invalid character 'i'"},
 		{"cut short", `{"id":"a"`, 400, "invalid body request: unexpected end"},
 		{"something behind", `{"id":"a","snapshot":"s"} x`, 400, "invalid body request: invalid character 'x' after"},
-		{"an array", `[]`, 400, "invalid body request: json: cannot unmarshal array into Go value of type runnerapi.CreateSandboxDTO"},
+		{"an array", `[]`, 400, "invalid body request: json: cannot unmarshal array into Go value of type wire.CreateSandboxDTO"},
 		{"null", `null`, 400, "id is required"},
 		{"no id", `{"snapshot":"s"}`, 400, "id is required"},
 		{"an empty id", `{"id":"","snapshot":"s"}`, 400, "id is required"},
@@ -177,7 +236,7 @@ func TestBadCreates(t *testing.T) {
 		{"a list of environments", `{"id":"a","snapshot":"s","env":["x"]}`, 400, "CreateSandboxDTO.env of type map[string]string"},
 		{"numbers in metadata", `{"id":"a","snapshot":"s","metadata":{"a":1}}`, 400, "of type string"},
 		{"text for skipStart", `{"id":"a","snapshot":"s","skipStart":"no"}`, 400, "CreateSandboxDTO.skipStart of type bool"},
-		{"volumes that are none", `{"id":"a","snapshot":"s","volumes":["v"]}`, 400, "of type runnerapi.VolumeDTO"},
+		{"volumes that are none", `{"id":"a","snapshot":"s","volumes":["v"]}`, 400, "of type wire.VolumeDTO"},
 		{"too much of it", `{"id":"` + strings.Repeat("a", 1<<20) + `"}`, 413, "payload too large: the body is over the limit of 1048576 bytes"},
 	}
 	for _, tt := range tests {
@@ -275,27 +334,29 @@ func TestItemIsJSON(t *testing.T) {
 }
 
 // host is a HostInfo of one function.
-type host func(context.Context) (runnerapi.HostReport, error)
+type host func(context.Context) (wire.RunnerInfoDTO, error)
 
-func (h host) Report(ctx context.Context) (runnerapi.HostReport, error) { return h(ctx) }
+func (h host) Info(ctx context.Context) (wire.RunnerInfoDTO, error) { return h(ctx) }
 
 func TestInfo(t *testing.T) {
 	t.Parallel()
-	report := runnerapi.HostReport{
-		Figures: runnerapi.Figures{CPULoadAverage: 0.5, CPUPercent: 12.25, MemoryPercent: 40, DiskPercent: 50, AllocatedCPUs: 4,
+	report := wire.RunnerInfoDTO{
+		AppVersion: "v1",
+		Metrics: &wire.RunnerMetricsDTO{CPULoadAverage: 0.5, CPUPercent: 12.25, MemoryPercent: 40, DiskPercent: 50, AllocatedCPUs: 4,
 			AllocatedMemoryGiB: 8, AllocatedDiskGiB: 32, Snapshots: 1, StartedSandboxes: 2},
-		Services: []runnerapi.ServiceHealth{{Name: "cvd", Healthy: true}, {Name: "adb", Reason: "gone"}},
+		ServiceHealth: []wire.ServiceHealthDTO{{ServiceName: "cvd", Healthy: true}, {ServiceName: "adb", ErrorReason: "gone"}},
+		Daytona:       wire.RegistrationDTO{Reason: "no URL"},
 	}
-	c, _ := start(t, runnerapi.Options{Version: "v1", HostInfo: host(func(context.Context) (runnerapi.HostReport, error) { return report, nil })})
+	c, _ := start(t, runnerapi.Options{Version: "v1", HostInfo: host(func(context.Context) (wire.RunnerInfoDTO, error) { return report, nil })})
 	want := `{"serviceHealth":[{"serviceName":"cvd","healthy":true},{"serviceName":"adb","healthy":false,"errorReason":"gone"}],` +
 		`"metrics":{"currentCpuLoadAverage":0.5,"currentCpuUsagePercentage":12.25,"currentMemoryUsagePercentage":40,` +
 		`"currentDiskUsagePercentage":50,"currentAllocatedCpu":4,"currentAllocatedMemoryGiB":8,"currentAllocatedDiskGiB":32,` +
-		`"currentSnapshotCount":1,"currentStartedSandboxes":2},"appVersion":"v1"}`
+		`"currentSnapshotCount":1,"currentStartedSandboxes":2},"appVersion":"v1","daytona":{"registered":false,"reason":"no URL"}}`
 	if got := c.Do("GET", "/info", ""); got.Status != 200 || got.Body != want {
 		t.Errorf("got %d %s\nwant %s", got.Status, got.Body, want)
 	}
-	c, _ = start(t, runnerapi.Options{HostInfo: host(func(context.Context) (runnerapi.HostReport, error) {
-		return runnerapi.HostReport{}, errors.New("no /proc")
+	c, _ = start(t, runnerapi.Options{HostInfo: host(func(context.Context) (wire.RunnerInfoDTO, error) {
+		return wire.RunnerInfoDTO{}, errors.New("no /proc")
 	})})
 	if got := c.Do("GET", "/info", ""); got.Status != 500 || !strings.HasSuffix(got.Field(t, "message"), ": measure the host: no /proc") {
 		t.Errorf("got %d %s", got.Status, got.Body)

@@ -1,14 +1,12 @@
-package runnerapi
+package wire
 
 import (
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/sandbox"
-	"github.com/daytonaio/runner-android/transport"
 )
 
-// CreateSandboxDTO is the body of POST /sandboxes. Id and snapshot are required. Nulls count as
-// absent, unknown fields are ignored. Fields that mean nothing to Android are read all the same,
-// so that a wrong type is refused as Daytona's runner refuses it.
+// CreateSandboxDTO is the body of POST /sandboxes and the payload of CREATE_SANDBOX. Id and snapshot
+// are required.
 type CreateSandboxDTO struct {
 	ID           string            `json:"id"`
 	Snapshot     string            `json:"snapshot"`
@@ -53,31 +51,28 @@ type VolumeDTO struct {
 	Subpath   string `json:"subpath"`
 }
 
-// StopSandboxDTO is the body of POST /sandboxes/{id}/stop.
-type StopSandboxDTO struct {
-	Force bool `json:"force"`
-}
-
 // The largest quotas that are taken for meant; admission knows what the host has.
 const (
-	maxCPUs   = 1 << 10
-	maxGiB    = 1 << 20
-	mbPerGiB  = 1 << 10
-	useNoneOf = "Android devices have none: leave it out or send 0"
+	maxCPUs  = 1 << 10
+	maxGiB   = 1 << 20
+	mbPerGiB = 1 << 10
+	noGPU    = "Android devices have none: leave it out or send 0"
 )
 
-// spec validates, field by field in the order of importance.
-func (dto *CreateSandboxDTO) spec() (sandbox.ID, sandbox.Spec, error) {
-	spec := sandbox.Spec{Snapshot: dto.Snapshot, Metadata: dto.Metadata, SkipStart: dto.SkipStart}
+// Spec validates, field by field in the order of importance.
+func (dto *CreateSandboxDTO) Spec() (sandbox.ID, sandbox.Spec, error) {
+	spec := sandbox.Spec{Snapshot: dto.Snapshot, Metadata: dto.Metadata, SkipStart: dto.SkipStart, Network: sandbox.Network{
+		BlockAll: dto.NetworkBlockAll, AllowList: dto.NetworkAllowList, DomainAllowList: dto.DomainAllowList,
+	}}
 	if dto.ID == "" {
-		return "", spec, transport.InvalidBodyf("id is required")
+		return "", spec, fault.Invalidf("id is required")
 	}
 	id, err := sandbox.ParseID(dto.ID)
 	if err != nil {
-		return "", spec, transport.InvalidBodyf("id: %v", err)
+		return "", spec, fault.Invalidf("id: %v", err)
 	}
 	if dto.Snapshot == "" {
-		return "", spec, transport.InvalidBodyf("snapshot is required")
+		return "", spec, fault.Invalidf("snapshot is required")
 	}
 	if spec.Resources, err = dto.resources(); err != nil {
 		return "", spec, err
@@ -85,38 +80,54 @@ func (dto *CreateSandboxDTO) spec() (sandbox.ID, sandbox.Spec, error) {
 	return id, spec, nil
 }
 
-func (dto *CreateSandboxDTO) resources() (r sandbox.Resources, err error) {
-	if r.CPUs, err = quota("cpuQuota", "cores", dto.CPUQuota, maxCPUs); err != nil {
-		return r, err
-	}
-	memory, err := quota("memoryQuota", "GiB", dto.MemoryQuota, maxGiB)
+func (dto *CreateSandboxDTO) resources() (sandbox.Resources, error) {
+	r, err := resources(
+		amount{"cpuQuota", dto.CPUQuota}, amount{"memoryQuota", dto.MemoryQuota}, amount{"storageQuota", dto.StorageQuota})
 	if err != nil {
 		return r, err
 	}
-	r.MemoryMB = memory * mbPerGiB
-	if r.DiskGB, err = quota("storageQuota", "GiB", dto.StorageQuota, maxGiB); err != nil {
+	return r, refuseGPU("gpuQuota", dto.GPUQuota)
+}
+
+// amount is a field with a number; nil is "not said".
+type amount struct {
+	field string
+	value *int64
+}
+
+// resources turns cores and GiB into what a sandbox is promised; 0 stands for what was not said.
+func resources(cpus, memory, disk amount) (r sandbox.Resources, err error) {
+	if r.CPUs, err = cpus.quota("cores", maxCPUs); err != nil {
 		return r, err
 	}
-	switch gpu := dto.GPUQuota; {
-	case gpu == nil || *gpu == 0:
-		return r, nil
-	case *gpu < 0:
-		return r, transport.InvalidBodyf("gpuQuota is %d: it must be at least 0", *gpu)
+	if r.MemoryMB, err = memory.quota("GiB", maxGiB); err != nil {
+		return r, err
+	}
+	r.MemoryMB *= mbPerGiB
+	r.DiskGB, err = disk.quota("GiB", maxGiB)
+	return r, err
+}
+
+func (a amount) quota(unit string, most int64) (int, error) {
+	switch {
+	case a.value == nil:
+		return 0, nil
+	case *a.value < 1:
+		return 0, fault.Invalidf("%s is %d: it must be at least 1 (%s); leave it out for the default", a.field, *a.value, unit)
+	case *a.value > most:
+		return 0, fault.Invalidf("%s is %d: it must be at most %d (%s)", a.field, *a.value, most, unit)
 	default:
-		return r, fault.Unsupportedf("gpuQuota is %d: %s", *gpu, useNoneOf)
+		return int(*a.value), nil
 	}
 }
 
-// quota returns 0, "the default", for an absent one.
-func quota(field, unit string, value *int64, most int64) (int, error) {
+func refuseGPU(field string, gpu *int64) error {
 	switch {
-	case value == nil:
-		return 0, nil
-	case *value < 1:
-		return 0, transport.InvalidBodyf("%s is %d: it must be at least 1 (%s); leave it out for the default", field, *value, unit)
-	case *value > most:
-		return 0, transport.InvalidBodyf("%s is %d: it must be at most %d (%s)", field, *value, most, unit)
+	case gpu == nil || *gpu == 0:
+		return nil
+	case *gpu < 0:
+		return fault.Invalidf("%s is %d: it must be at least 0", field, *gpu)
 	default:
-		return int(*value), nil
+		return fault.Unsupportedf("%s is %d: %s", field, *gpu, noGPU)
 	}
 }

@@ -1,0 +1,101 @@
+package runnerapi
+
+import (
+	"net/http"
+
+	"github.com/daytonaio/runner-android/internal/daytona/wire"
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
+	"github.com/daytonaio/runner-android/transport"
+)
+
+// restore is POST …/recover: the device is restarted, unless it is as it should be.
+func (d *door) restore(c *transport.Ctx) error {
+	id, err := c.SandboxID()
+	if err != nil {
+		return err
+	}
+	var dto wire.RecoverSandboxDTO
+	if err := c.Decode(&dto); err != nil {
+		return err
+	}
+	ctx, cancel := c.Within(d.Waits.Stop+d.Waits.Start, "recover sandbox "+string(id))
+	defer cancel()
+	if _, err := transport.Ask[sandbox.Info](ctx, d.actors, messages.RecoverSandbox{ID: id, SkipStart: dto.SkipStart}); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.SandboxRecovered)
+}
+
+// isRecoverable judges a text; the sandbox is not looked at.
+func (d *door) isRecoverable(c *transport.Ctx) error {
+	if _, err := c.SandboxID(); err != nil {
+		return err
+	}
+	var dto wire.IsRecoverableDTO
+	if err := c.Decode(&dto); err != nil {
+		return err
+	}
+	if dto.ErrorReason == nil {
+		return transport.InvalidBodyf("errorReason is required")
+	}
+	return c.JSON(http.StatusOK, wire.RecoverableDTO{Recoverable: wire.Recoverable(*dto.ErrorReason)})
+}
+
+func (d *door) resize(c *transport.Ctx) error {
+	id, err := c.SandboxID()
+	if err != nil {
+		return err
+	}
+	var dto wire.ResizeSandboxDTO
+	if err := c.Decode(&dto); err != nil {
+		return err
+	}
+	want, err := dto.Resources()
+	if err != nil {
+		return transport.InvalidBody(err)
+	}
+	if _, err := transport.Ask[sandbox.Info](c.Context(), d.actors, messages.ResizeSandbox{ID: id, Resources: want}); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.SandboxResized)
+}
+
+func (d *door) network(c *transport.Ctx) error {
+	id, err := c.SandboxID()
+	if err != nil {
+		return err
+	}
+	var dto wire.UpdateNetworkSettingsDTO
+	if err := c.Decode(&dto); err != nil {
+		return err
+	}
+	_, err = transport.Ask[sandbox.Info](c.Context(), d.actors, messages.UpdateNetworkSettings{ID: id, Change: dto.Change()})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.NetworkUpdated)
+}
+
+// backup refuses at once: a backup that never comes would hold up the archiving of the sandbox.
+func (d *door) backup(c *transport.Ctx) error {
+	var dto wire.CreateBackupDTO
+	return d.refuseFor(c, &dto, wire.NoBackup)
+}
+
+func (d *door) snapshotFromSandbox(c *transport.Ctx) error {
+	var dto wire.SnapshotFromSandboxDTO
+	return d.refuseFor(c, &dto, wire.NoSnapshotOfSandbox)
+}
+
+// refuseFor checks the request and says why it cannot be served.
+func (d *door) refuseFor(c *transport.Ctx, dto any, reason string) error {
+	if _, err := c.SandboxID(); err != nil {
+		return err
+	}
+	if err := c.Decode(dto); err != nil {
+		return err
+	}
+	return fault.Unsupportedf("%s", reason)
+}

@@ -1,0 +1,126 @@
+package runnerapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/daytonaio/runner-android/internal/daytona/wire"
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
+	"github.com/daytonaio/runner-android/transport"
+)
+
+// pull begins and does not wait; GET /snapshots/info tells how it ended.
+func (d *door) pull(c *transport.Ctx) error {
+	var dto wire.PullSnapshotDTO
+	if err := c.Decode(&dto); err != nil {
+		return err
+	}
+	source, ref, err := dto.Names()
+	if err != nil {
+		return transport.InvalidBody(err)
+	}
+	if _, err := transport.Ask[messages.Done](c.Context(), d.actors, messages.BeginPullSnapshot{Source: source, Ref: ref}); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusAccepted, wire.PullStarted)
+}
+
+func (d *door) build(c *transport.Ctx) error {
+	var dto wire.BuildSnapshotDTO
+	if err := c.Decode(&dto); err != nil {
+		return err
+	}
+	if err := dto.Check(); err != nil {
+		return err
+	}
+	return fault.Unsupportedf("%s", wire.NoBuild)
+}
+
+// tag gives an image one more name.
+func (d *door) tag(c *transport.Ctx) error {
+	var dto wire.TagImageDTO
+	if err := c.Decode(&dto); err != nil {
+		return err
+	}
+	if err := dto.Check(); err != nil {
+		return err
+	}
+	ctx, cancel := c.Within(d.Waits.Inspect, "tag image "+dto.SourceImage)
+	defer cancel()
+	_, err := transport.Ask[sandbox.Image](ctx, d.actors, messages.PullSnapshot{Source: dto.SourceImage, Ref: dto.TargetImage})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.ImageTagged)
+}
+
+func (d *door) inspect(c *transport.Ctx) error {
+	var dto wire.InspectSnapshotDTO
+	if err := c.Decode(&dto); err != nil {
+		return err
+	}
+	if dto.Snapshot == "" {
+		return transport.InvalidBodyf("snapshot is required")
+	}
+	ctx, cancel := c.Within(d.Waits.Inspect, "inspect image "+dto.Snapshot)
+	defer cancel()
+	image, err := transport.Ask[sandbox.Image](ctx, d.actors, messages.InspectSnapshot{Name: dto.Snapshot})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.Inspected(image))
+}
+
+// remove forgets a name; the files of base images stay, and an unknown name is forgotten already.
+func (d *door) remove(c *transport.Ctx) error {
+	name, err := c.Required("snapshot")
+	if err != nil {
+		return err
+	}
+	if _, err := transport.Ask[messages.Done](c.Context(), d.actors, messages.RemoveSnapshot{Name: name}); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.SnapshotRemoved)
+}
+
+// exists is never true for ":latest", as with Daytona's runner: what that is may have changed.
+func (d *door) exists(c *transport.Ctx) error {
+	name, err := c.Required("snapshot")
+	if err != nil {
+		return err
+	}
+	if strings.HasSuffix(name, ":latest") {
+		return c.JSON(http.StatusOK, wire.ExistsDTO{})
+	}
+	found, err := transport.Ask[messages.SnapshotPresence](c.Context(), d.actors, messages.HasSnapshot{Name: name})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, wire.ExistsDTO{Exists: found.Exists})
+}
+
+func (d *door) snapshotInfo(c *transport.Ctx) error {
+	name, err := c.Required("snapshot")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.Within(d.Waits.Inspect, "inspect image "+name)
+	defer cancel()
+	found, err := transport.Ask[messages.SnapshotInfo](ctx, d.actors, messages.GetSnapshot{Name: name})
+	switch {
+	case err != nil:
+		return err
+	case found.Failure != "":
+		return transport.Unprocessablef("%s", found.Failure)
+	}
+	return c.JSON(http.StatusOK, wire.SnapshotInfo(found.Image))
+}
+
+func (d *door) buildLogs(c *transport.Ctx) error {
+	if _, err := c.Required("snapshotRef"); err != nil {
+		return err
+	}
+	return fault.NotFoundf("%s", wire.NoBuildLogs)
+}
