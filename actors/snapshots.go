@@ -66,14 +66,14 @@ func newSnapshots(w *world, self *kernel.Ref) *Snapshots {
 func (s *Snapshots) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case messages.InspectSnapshot:
-		s.answerLater(inspectLimit, func(ctx context.Context) (any, error) { return s.world.Images.InspectSource(ctx, msg.Name) })
+		s.answerLater(func(ctx context.Context) (any, error) { return s.world.Images.InspectSource(ctx, msg.Name) })
 	case messages.HasSnapshot:
-		s.answerLater(inspectLimit, func(ctx context.Context) (any, error) {
+		s.answerLater(func(ctx context.Context) (any, error) {
 			there, err := s.world.Images.Exists(ctx, msg.Name)
 			return messages.SnapshotPresence{Exists: there}, err
 		})
 	case messages.CountSnapshots:
-		s.answerLater(inspectLimit, func(ctx context.Context) (any, error) {
+		s.answerLater(func(ctx context.Context) (any, error) {
 			n, err := s.world.Images.Count(ctx)
 			return messages.SnapshotCount{Count: n}, err
 		})
@@ -109,10 +109,10 @@ func (s *Snapshots) release() {
 }
 
 // answerLater answers who asked with what a worker finds out.
-func (s *Snapshots) answerLater(limit time.Duration, find func(context.Context) (any, error)) {
+func (s *Snapshots) answerLater(find func(context.Context) (any, error)) {
 	reply := s.Take()
 	s.world.workers.Go(func() {
-		ctx, cancel := context.WithTimeout(reply.Trace(s.life), limit)
+		ctx, cancel := context.WithTimeout(reply.Trace(s.life), inspectLimit)
 		defer cancel()
 		var found any
 		err := kernel.Guarded(s.world.Log, func() (err error) {
@@ -133,7 +133,7 @@ func (s *Snapshots) onGet(msg messages.GetSnapshot) {
 		s.Answer(messages.SnapshotInfo{Failure: f.reason, FailedAt: f.at})
 		return
 	}
-	s.answerLater(inspectLimit, func(ctx context.Context) (any, error) {
+	s.answerLater(func(ctx context.Context) (any, error) {
 		image, err := s.world.Images.Inspect(ctx, msg.Name)
 		return messages.SnapshotInfo{Image: image}, err
 	})
@@ -205,7 +205,7 @@ func (s *Snapshots) onRemove(msg messages.RemoveSnapshot) {
 		return
 	}
 	delete(s.failures, msg.Name)
-	s.answerLater(inspectLimit, func(ctx context.Context) (any, error) {
+	s.answerLater(func(ctx context.Context) (any, error) {
 		_, err := s.world.Images.Unlink(ctx, msg.Name)
 		return messages.Done{}, err
 	})
