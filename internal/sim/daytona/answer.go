@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -103,8 +104,12 @@ func newSecret() string { return (rand.Text() + rand.Text())[:32] }
 // fields is a JSON object whose types are yet to be checked.
 type fields map[string]any
 
-// readFields reads a request's JSON object.
+// readFields reads a request's JSON object. As with Daytona's framework, a body that is not declared as
+// JSON is not looked at, so that the required fields are missing.
 func readFields(r *http.Request) (fields, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return fields{}, nil
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	if err != nil {
 		return nil, fmt.Errorf("read the body: %w", err)
