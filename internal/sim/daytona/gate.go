@@ -46,7 +46,7 @@ func (s *Server) api(route string, want role, handle func(*http.Request) answer)
 			}
 			status = 0
 		}
-		a := s.admit(r, want, have)
+		a := admit(want, have)
 		if a.status == 0 {
 			if have == runnerRole && r.Header.Get("Traceparent") == "" {
 				s.accuse(withoutTraceparent, route, "a call of the runner without traceparent")
@@ -68,7 +68,7 @@ func (s *Server) api(route string, want role, handle func(*http.Request) answer)
 }
 
 // admit refuses a token that does not fit; the zero answer admits.
-func (s *Server) admit(r *http.Request, want, have role) answer {
+func admit(want, have role) answer {
 	switch {
 	case want == anyRole || want == have:
 		return answer{}

@@ -46,7 +46,7 @@ const (
 const maxJobs = 1000
 
 // errInProgress is Daytona's answer to a second job for a resource.
-var errInProgress = errors.New("An operation is already in progress for this resource") //nolint:staticcheck,revive // Daytona's words
+var errInProgress = errors.New("An operation is already in progress for this resource") //nolint:staticcheck // Daytona's words
 
 // job is a row of the queue.
 type job struct {

@@ -3,6 +3,7 @@ package daytona
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -57,7 +58,7 @@ func (w *world) do(r *http.Request) (got reply) {
 	recorder := httptest.NewRecorder()
 	defer func() {
 		if p := recover(); p != nil {
-			if p != http.ErrAbortHandler {
+			if err, isError := p.(error); !isError || !errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
 			got = reply{}

@@ -50,7 +50,7 @@ func (s *Server) readReport(r *http.Request, id string) (report, []string) {
 func (s *Server) report(j *job, rep report, now time.Time) error {
 	s.judge(j, rep)
 	if !lawful(j.status, rep.status) {
-		return fmt.Errorf("Invalid job status transition from %s to %s for job %s", //nolint:staticcheck,revive // Daytona's words
+		return fmt.Errorf("Invalid job status transition from %s to %s for job %s", //nolint:staticcheck // Daytona's words
 			j.status, rep.status, j.id)
 	}
 	j.reports++

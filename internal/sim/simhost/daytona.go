@@ -3,12 +3,13 @@ package simhost
 import (
 	"context"
 	"fmt"
+	"net"
 
 	"github.com/daytonaio/runner-android/internal/sim/daytona"
 )
 
-// usualDaytonaAddress is where Daytona's own development set-up has its API.
-const usualDaytonaAddress = "127.0.0.1:3000"
+// usualDaytonaPort is where Daytona's own development set-up has its API.
+const usualDaytonaPort = 3000
 
 // controlPlane is the Daytona that the command will meet.
 type controlPlane struct {
@@ -18,8 +19,9 @@ type controlPlane struct {
 }
 
 // startControlPlane starts the double of Daytona's control plane, unless the caller's environment names
-// a Daytona, or names none by a variable that is set to nothing. The double ends with stop.
-func startControlPlane(lookup func(string) (string, bool), scale float64) (controlPlane, error) {
+// a Daytona, or names none by a variable that is set to nothing. It leaves apiPort to the command. The
+// double ends with stop.
+func startControlPlane(lookup func(string) (string, bool), apiPort int, scale float64) (controlPlane, error) {
 	nothing := func() error { return nil }
 	name, named, declined := chosenDaytona(lookup)
 	switch {
@@ -28,11 +30,9 @@ func startControlPlane(lookup func(string) (string, bool), scale float64) (contr
 	case declined:
 		return controlPlane{hint: "not registered with Daytona (REST only)", stop: nothing}, nil
 	}
-	listener, err := daytona.Listen(usualDaytonaAddress)
+	listener, err := listenBeside(apiPort)
 	if err != nil {
-		if listener, err = daytona.Listen("127.0.0.1:0"); err != nil {
-			return controlPlane{}, err
-		}
+		return controlPlane{}, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -47,6 +47,16 @@ func startControlPlane(lookup func(string) (string, bool), scale float64) (contr
 		hint: fmt.Sprintf("daytona http://%s", listener.Addr()),
 		stop: func() error { cancel(); return <-ended },
 	}, nil
+}
+
+// listenBeside listens on the usual port, or on any free one where that is taken or the command's.
+func listenBeside(apiPort int) (net.Listener, error) {
+	if apiPort != usualDaytonaPort {
+		if listener, err := daytona.Listen(fmt.Sprintf("127.0.0.1:%d", usualDaytonaPort)); err == nil {
+			return listener, nil
+		}
+	}
+	return daytona.Listen("127.0.0.1:0")
 }
 
 // chosenDaytona finds the variable by which the caller names a Daytona; declined is one set to nothing.

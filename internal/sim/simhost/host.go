@@ -71,7 +71,7 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	if !o.KeepDevices {
 		defer func() { err = errors.Join(err, EndProcesses(root)) }()
 	}
-	plane, err := startControlPlane(o.LookupEnv, o.TimeScale)
+	plane, err := startControlPlane(o.LookupEnv, port, o.TimeScale)
 	if err != nil {
 		return 1, err
 	}
