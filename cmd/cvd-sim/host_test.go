@@ -104,7 +104,7 @@ func TestHostRunsACommandAndLeavesNothingRunning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"http://127.0.0.1:" + itoa(port), "demo-token", ":" + itoa(root.Settings.ADBBasePort)} {
+	for _, want := range []string{"http://127.0.0.1:" + itoa(port), "demo-token", ":" + itoa(root.Settings.ADBBasePort), "  daytona http://127.0.0.1:"} {
 		if !strings.Contains(line, want) {
 			t.Errorf("%q does not say %s", line, want)
 		}
@@ -134,6 +134,10 @@ func TestHostRunsACommandAndLeavesNothingRunning(t *testing.T) {
 		if !strings.Contains(string(log), want+"\n") || !strings.Contains(h.stderr.String(), want+"\n") {
 			t.Errorf("%s is missing in runner.log or on stderr", want)
 		}
+	}
+	_, daytonaURL, _ := strings.Cut(line, "  daytona ")
+	if want := "\nDAYTONA_API_URL=" + daytonaURL + "/api\n"; !strings.Contains(string(log), want) {
+		t.Errorf("%q is not in the command's environment", want)
 	}
 	if strings.Contains(string(log), "CVD_OPERATOR_URL=") {
 		t.Error("there is no operator to point at")

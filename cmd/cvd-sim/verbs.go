@@ -28,12 +28,16 @@ func host(args []string) int {
 	flags.StringVar(&o.Settings.BootTime, "boot-time", os.Getenv(simroot.BootTimeVariable),
 		"time from a launch to Running (2.5s)")
 	flags.BoolVar(&o.KeepDevices, "keep", false, "leave the devices running when the command ends")
+	flags.Float64Var(&o.TimeScale, "time-scale", 1, "how much faster the time of the simulated Daytona goes")
 	if err := flags.Parse(args); err != nil {
 		return usage(err)
 	}
 	if o.Command = flags.Args(); len(o.Command) == 0 {
 		fmt.Fprintln(os.Stderr, "cvd-sim host: want -- COMMAND…")
 		return 2
+	}
+	if !(o.TimeScale > 0) {
+		return usage(fmt.Errorf("cvd-sim host: --time-scale is %v: want a number above 0", o.TimeScale))
 	}
 	var err error
 	if o.Binary, err = os.Executable(); err != nil {

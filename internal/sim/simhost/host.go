@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,6 +29,8 @@ type Options struct {
 	Settings simroot.Settings // fields that are set replace those of a used root
 	// KeepDevices leaves the devices running when the command has ended.
 	KeepDevices bool
+	// TimeScale divides the limits of the simulated Daytona; 1 if it is not positive.
+	TimeScale float64
 
 	Out io.Writer // the ready line, and the command's stdout
 	Err io.Writer // the command's stderr, which also goes to runner.log
@@ -68,7 +71,13 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	if !o.KeepDevices {
 		defer func() { err = errors.Join(err, EndProcesses(root)) }()
 	}
-	return runCommand(ctx, root, port, o)
+	plane, err := startControlPlane(o.LookupEnv, port, o.TimeScale)
+	if err != nil {
+		return 1, err
+	}
+	// After the command: it may have something to report to the last.
+	defer func() { err = errors.Join(err, plane.stop()) }()
+	return runCommand(ctx, root, port, plane, o)
 }
 
 // open makes or opens the root. Until close is called no other host uses it or its ADB ports.
@@ -140,7 +149,7 @@ func merge(old, next simroot.Settings) simroot.Settings {
 	return next
 }
 
-func runCommand(ctx context.Context, root *simroot.Root, port int, o Options) (int, error) {
+func runCommand(ctx context.Context, root *simroot.Root, port int, plane controlPlane, o Options) (int, error) {
 	log, err := openLog(root)
 	if err != nil {
 		return 1, err
@@ -148,7 +157,7 @@ func runCommand(ctx context.Context, root *simroot.Root, port int, o Options) (i
 	defer log.Close()
 	// Not with ctx: its end is a request to stop, not a kill.
 	cmd := exec.CommandContext(context.Background(), o.Command[0], o.Command[1:]...)
-	cmd.Env = append(os.Environ(), Environment(root, o.LookupEnv)...)
+	cmd.Env = slices.Concat(os.Environ(), Environment(root, o.LookupEnv), plane.env)
 	cmd.Stdout = o.Out
 	// A file, not a pipe: when this process dies the command can go on writing.
 	cmd.Stderr = log
@@ -178,8 +187,8 @@ func runCommand(ctx context.Context, root *simroot.Root, port int, o Options) (i
 		case ok := <-ready:
 			ready = nil
 			if ok {
-				fmt.Fprintf(o.Out, "demo ready  http://127.0.0.1:%d  token %s  devices from 127.0.0.1:%d  root %s\n",
-					port, tokenHint(o.LookupEnv), root.Settings.ADBBasePort, root.Dir)
+				fmt.Fprintf(o.Out, "demo ready  http://127.0.0.1:%d  token %s  devices from 127.0.0.1:%d  root %s  %s\n",
+					port, tokenHint(o.LookupEnv), root.Settings.ADBBasePort, root.Dir, plane.hint)
 			} else if ctx.Err() == nil {
 				fmt.Fprintf(o.Err, "cvd-sim host: nothing answers on http://127.0.0.1:%d/ after %s\n", port, readyLimit)
 			}
