@@ -22,6 +22,8 @@ type fakeHost struct {
 	saveErr error
 	full    error
 	highest sandbox.Instance
+	queue   *fakeQueue // nil: the runner takes no jobs
+	images  *fakeImages
 }
 
 var (
@@ -31,7 +33,30 @@ var (
 	_ actors.Device    = (*fakeDevice)(nil)
 )
 
-func newFakeHost() *fakeHost { return &fakeHost{devices: map[sandbox.ID]*fakeDevice{}, highest: 4} }
+func newFakeHost() *fakeHost {
+	return &fakeHost{devices: map[sandbox.ID]*fakeDevice{}, highest: 4, images: newFakeImages()}
+}
+
+// set changes knobs under the lock.
+func (h *fakeHost) set(change func(*fakeHost)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change(h)
+}
+
+// booting counts the devices that boot now.
+func (h *fakeHost) booting() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, d := range h.devices {
+		d.mu.Lock()
+		if d.life == sandbox.LifeBooting {
+			n++
+		}
+		d.mu.Unlock()
+	}
+	return n
+}
 
 func (h *fakeHost) Known() []sandbox.ID {
 	h.mu.Lock()
@@ -309,10 +334,14 @@ func inBubble(t *testing.T, prepare func(*fakeHost), test func(r *rig)) {
 
 func (r *rig) start() {
 	r.Helper()
-	r.sys = actors.New(actors.Options{
-		Devices: r.host, Mappings: r.host, Admission: r.host,
+	o := actors.Options{
+		Devices: r.host, Mappings: r.host, Admission: r.host, Images: r.host.images,
 		Defaults: sandbox.Resources{CPUs: 4, MemoryMB: 4096, DiskGB: 20},
-	})
+	}
+	if q := r.host.queue; q != nil {
+		o.Daytona = actors.Daytona{Queue: q, Outbox: q}
+	}
+	r.sys = actors.New(o)
 	if err := r.sys.Start(r.Context()); err != nil {
 		r.Fatal(err)
 	}
