@@ -15,7 +15,7 @@ import (
 )
 
 // maxBody bounds what is read of one request.
-const maxBody = 8 << 20
+const maxBody = 1 << 20
 
 // answer is what a handler wants sent. No body is an empty one.
 type answer struct {

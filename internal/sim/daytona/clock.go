@@ -105,6 +105,6 @@ func (s *Server) backUpStarted(now time.Time) {
 }
 
 func (s *Server) backUp(sb *sandbox, origin string, now time.Time) {
-	// A full queue is the only obstacle, and the next check tries again.
+	// A full queue is the only obstacle, and whoever filled it does not look for a backup.
 	_, _ = s.insert(order{Type: createBackup, SandboxID: sb.id, origin: origin}, now)
 }
