@@ -56,7 +56,7 @@ func (p *Jobs) begin(j *job) {
 func (p *Jobs) carryOut(j messages.Job) *messages.Outcome {
 	ctx := trace.ContextWithRemoteSpanContext(p.life, j.Trace)
 	ctx, span := p.world.Tracer.Start(ctx, "execute_"+j.Type, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		obs.AttrJobID.String(j.ID), obs.AttrJobType.String(j.Type), obs.AttrResourceID.String(j.Subject)))
+		obs.AttrJobID.String(j.ID), obs.AttrJobType.String(j.Type), obs.AttrResourceType.String(j.About), obs.AttrResourceID.String(j.Subject)))
 	began := time.Now()
 	answer, err := p.do(ctx, j)
 	if p.left(err) {

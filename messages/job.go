@@ -12,6 +12,7 @@ type Job struct {
 	ID      string
 	Type    string // Daytona's word: "CREATE_SANDBOX"
 	Subject string // what it is about; jobs of one subject are done strictly in order
+	About   string // what that is: "SANDBOX", "SNAPSHOT"
 
 	Command any   // the message that does it; nil with a Refusal
 	Refusal error // why it cannot be done, whatever the state

@@ -235,10 +235,15 @@ func (h *simHost) wantClean() {
 			return err
 		}
 		for _, e := range entries {
-			if e.IsDir() {
+			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
 				left = append(left, "record "+e.Name())
 			}
 		}
+		outcomes, err := filepath.Glob(h.get("CVD_INSTANCES_PATH") + "/.outcomes/*")
+		if err != nil {
+			return err
+		}
+		left = append(left, outcomes...)
 		base, _ := strconv.Atoi(h.get("CVD_ADB_BASE_PORT"))
 		for n := range 4 {
 			if conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", base+n), time.Second); err == nil {

@@ -33,6 +33,7 @@ type call struct {
 	body         any    // nil: none
 	answer       any    // decoded into; nil: the body is not looked at
 	limit        time.Duration
+	single       bool // never sent twice, not even by net/http
 }
 
 // name is the call without ids and query, for spans and errors.
@@ -82,7 +83,11 @@ func (c *Client) exchange(ctx context.Context, r call, span trace.Span) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, "make the request", err)
 	}
-	resp, err := c.http.Do(req)
+	client := c.http
+	if r.single {
+		client = c.fresh
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return unreachable(ctx, err)
 	}

@@ -26,7 +26,7 @@ func (c *Client) Poll(ctx context.Context, wait time.Duration, limit int) ([]wir
 	}
 	err := c.once(ctx, call{
 		method: http.MethodGet, path: fmt.Sprintf("/jobs/poll?timeout=%g&limit=%d", wait.Seconds(), limit),
-		answer: &answer, limit: wait + pollGrace,
+		answer: &answer, limit: wait + pollGrace, single: true,
 	})
 	var r *refused
 	if errors.As(err, &r) && r.status == http.StatusRequestTimeout {
@@ -75,14 +75,14 @@ func (c *Client) Job(ctx context.Context, id string) (wire.Job, error) {
 // Progress says that a claimed job is still worked on. result is JSON and must differ from that of
 // the last call, or the API takes no note. Settled when the job is no longer open.
 func (c *Client) Progress(ctx context.Context, id, result string) error {
-	return asSettled(c.once(ctx, status(id, wire.JobStatusDTO{Status: wire.StatusInProgress, ResultMetadata: result})))
+	return c.setStatus(ctx, id, wire.JobStatusDTO{Status: wire.StatusInProgress, ResultMetadata: result})
 }
 
 // Report settles a job that was never reported before. ErrSettled when it was settled otherwise:
 // the API had given it up. Unavailable, Timeout, Cancelled: it may have been taken, see
 // [Client.ReportAgain].
 func (c *Client) Report(ctx context.Context, id string, s wire.JobStatusDTO) error {
-	return asSettled(c.once(ctx, status(id, s)))
+	return c.setStatus(ctx, id, s)
 }
 
 // ReportAgain settles a job of which an earlier report may have arrived. Because the API acts once
@@ -103,13 +103,17 @@ func (c *Client) ReportAgain(ctx context.Context, id string, s wire.JobStatusDTO
 // is nothing left to do about it.
 var ErrSettled = fault.New(fault.Conflict, "the job is settled already")
 
-func status(id string, s wire.JobStatusDTO) call {
-	return call{method: http.MethodPost, path: "/jobs/" + url.PathEscape(id) + "/status", body: s}
-}
-
-func asSettled(err error) error {
-	if fault.Is(err, fault.Conflict) || fault.Is(err, fault.NotFound) {
+// setStatus wants the job back as it is now: a 200 of something in between, a gateway's page, says
+// nothing about the job.
+func (c *Client) setStatus(ctx context.Context, id string, s wire.JobStatusDTO) error {
+	var now wire.Job
+	r := call{method: http.MethodPost, path: "/jobs/" + url.PathEscape(id) + "/status", body: s, answer: &now}
+	err := c.once(ctx, r)
+	switch {
+	case fault.Is(err, fault.Conflict), fault.Is(err, fault.NotFound):
 		return errors.Join(ErrSettled, err)
+	case err == nil && now.Status != s.Status:
+		return fault.Op(r.name(), fault.Unavailablef("the answer says that the job is %q, %q was reported", now.Status, s.Status))
 	}
 	return err
 }

@@ -1,12 +1,11 @@
 package jobs
 
 import (
+	"context"
 	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-
-	"context"
 
 	"github.com/daytonaio/runner-android/internal/daytona/wire"
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -78,7 +77,7 @@ const unknownType = "UNKNOWN"
 // translate makes the message of a job. One that cannot be made is refused, not lost.
 func translate(j wire.Job) messages.Job {
 	k, known := table()[j.Type]
-	m := messages.Job{ID: j.ID, Type: j.Type, Subject: j.ResourceID, Limit: k.limit, Boots: k.boots, Trace: traceOf(j)}
+	m := messages.Job{ID: j.ID, Type: j.Type, Subject: j.ResourceID, About: j.ResourceType, Limit: k.limit, Boots: k.boots, Trace: traceOf(j)}
 	if !known {
 		m.Type, m.Refusal = unknownType, fault.Unsupportedf("unknown job type: %s", j.Type)
 		return m
