@@ -20,6 +20,7 @@ type lab struct {
 	dir, bin string
 	host     *child
 	env      []string // as the host exports it
+	extra    []string // settings of the runners that the row at hand starts
 }
 
 // openLab starts the host. The caller closes the lab.

@@ -21,6 +21,9 @@ func allRows() []row {
 		{"exec", "a no-op command over HTTP, beside adb shell forked", measureExec},
 		{"flight", "64 commands in flight, beside adb shell forked", measureFlight},
 		{"memory", "resident memory, goroutines and files, idle and per sandbox", measureMemory},
+		{"claim", "a job claimed until its first cvd, beside the durable writes it needs", measureClaim},
+		{"crowd", "200 jobs at once on 20 numbers", measureCrowd},
+		{"metrics", "GET /metrics with 100 sandboxes, beside a bare fasthttp handler", measureMetrics},
 		{"start", "size of the binary, start to listening", measureStart},
 	}
 }

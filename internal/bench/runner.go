@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,7 +40,7 @@ func (l *lab) startRunner(ctx context.Context) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := append(append([]string{}, l.env...), append(settings(), "API_PORT="+port)...)
+	env := slices.Concat(l.env, settings(), l.extra, []string{"API_PORT=" + port})
 	c, err := startChild(ctx, l.path("runner.log"), env, filepath.Join(l.bin, "runner-android"))
 	if err != nil {
 		return nil, err
