@@ -35,7 +35,6 @@ type Server struct {
 	ids       *requestIDs
 	router    *router.Router
 	routes    []*boundRoute
-	large     []bodyLimit
 	unmatched *boundRoute // requests for no route of ours
 	malformed *boundRoute // requests that could not be read
 	http      *fasthttp.Server
@@ -77,9 +76,10 @@ func (s *Server) newHTTP() *fasthttp.Server {
 	}
 	return &fasthttp.Server{
 		Name: name, Handler: s.dispatch, ErrorHandler: s.unreadable, HeaderReceived: s.configure,
-		ReadBufferSize: s.limits.Header, MaxRequestBodySize: s.limits.Body, Concurrency: s.limits.Connections,
+		ReadBufferSize: s.limits.Header, Concurrency: s.limits.Connections,
 		ReadTimeout: s.limits.HeaderTimeout, WriteTimeout: s.limits.WriteTimeout, IdleTimeout: s.limits.IdleTimeout,
-		DisablePreParseMultipartForm: true, CloseOnShutdown: true, SecureErrorLogMessage: true,
+		// Bodies are read by us, when it is known who sends them and to which route.
+		StreamRequestBody: true, DisablePreParseMultipartForm: true, CloseOnShutdown: true, SecureErrorLogMessage: true,
 		Logger: libraryLog{s.log, s.redactor},
 	}
 }
@@ -93,9 +93,6 @@ func (s *Server) Mount(prefix string, routes []Route) {
 		b := s.bind(r, r.Method, countParts(prefix))
 		s.router.Handle(r.Method, r.Path, b.serve)
 		s.routes = append(s.routes, b)
-		if r.BodyLimit > s.limits.Body {
-			s.large = append(s.large, newBodyLimit(r))
-		}
 	}
 }
 
