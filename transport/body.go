@@ -113,10 +113,35 @@ func giveUpBody(rc *fasthttp.RequestCtx) {
 }
 
 // Multipart reads the body of a route that streams it, part by part. Invalid when it is no form.
-func (c *Ctx) Multipart() (*multipart.Reader, error) {
+func (c *Ctx) Multipart() (*Form, error) {
 	boundary := c.rc.Request.Header.MultipartFormBoundary()
 	if len(boundary) == 0 {
 		return nil, fault.Invalidf("the body is no multipart form")
 	}
-	return multipart.NewReader(c.BodyReader(), string(boundary)), nil
+	body := c.BodyReader()
+	return &Form{multipart.NewReader(body, string(boundary)), body}, nil
+}
+
+// Form is a multipart body on its way.
+type Form struct {
+	parts *multipart.Reader
+	body  *Body
+}
+
+// Next returns the next part, and io.EOF behind the last one. A form without its closing boundary has
+// no last part: the error is that of the body, or Invalid.
+func (f *Form) Next() (*multipart.Part, error) {
+	part, err := f.parts.NextRawPart()
+	switch {
+	case err == nil:
+		return part, nil
+	case err == io.EOF: //nolint:errorlint // wrapped, it is the end of a form that broke off
+		return nil, io.EOF
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fault.Invalidf("malformed request: the form broke off after %d bytes", f.body.read)
+	case fault.KindOf(err) != fault.Internal:
+		return nil, err // of the body
+	default:
+		return nil, fault.Invalidf("malformed request: %v", err)
+	}
 }

@@ -38,6 +38,7 @@ type Server struct {
 	unmatched *boundRoute // requests for no route of ours
 	malformed *boundRoute // requests that could not be read
 	http      *fasthttp.Server
+	sockets   sockets
 
 	listener net.Listener
 	addr     net.Addr
@@ -62,6 +63,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.router.RedirectTrailingSlash, s.router.RedirectFixedPath = false, false
 	s.life, s.end = context.WithCancelCause(context.Background())
+	s.sockets.life, s.sockets.stop = context.WithCancelCause(s.life)
 	s.deadlines.life, s.deadlines.limit = s.life, s.limits.Query
 	s.unmatched = s.bind(Route{Path: "unmatched", Open: true, Handler: notFound}, "other", 0)
 	s.malformed = s.bind(Route{Path: "malformed", Open: true}, "other", 0)
@@ -149,7 +151,8 @@ func (s *Server) drain() error {
 	defer cancel()
 	tell := time.AfterFunc(max(s.limits.Drain-lastWords, s.limits.Drain/2), func() { s.end(errStopping) })
 	defer tell.Stop()
-	err := s.http.ShutdownWithContext(ctx)
+	s.sockets.stop(errStopping)
+	err := errors.Join(s.sockets.wait(ctx), s.http.ShutdownWithContext(ctx))
 	_ = s.listener.Close() // a Serve that had not begun to accept is not known to fasthttp
 	if err != nil {
 		return fmt.Errorf("stop the HTTP server: %d connections are still busy after %s: %w",
