@@ -63,6 +63,9 @@ var layers = map[string][]string{
 	"actors":        {"actors/kernel", "messages", "internal/obs", "internal/sandbox", "internal/fault"},
 	// 5: doors
 	"transport":      {"messages", "internal/daytona/wire", "internal/obs", "internal/sandbox", "internal/fault"},
+	"transport/toolbox": {
+		"transport", "transport/lease", "messages", "internal/adb", "internal/obs", "internal/sandbox", "internal/fault",
+	},
 	"transport/jobs": {"transport", "messages", "internal/daytona", "internal/obs", "internal/sandbox", "internal/fault"},
 	"transport/health": {
 		"transport", "messages", "internal/daytona", "internal/capacity", "internal/doctor", "internal/obs", "internal/sandbox", "internal/fault",
