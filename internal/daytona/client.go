@@ -31,6 +31,7 @@ type Client struct {
 	tracer trace.Tracer
 	limit  time.Duration
 	http   *http.Client
+	fresh  *http.Client // never uses a connection twice
 }
 
 // idleConnections is how many are kept: a poll, a healthcheck, and a few reports.
@@ -52,9 +53,12 @@ func New(o Options) (*Client, error) {
 		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: 50 * time.Second,
 		TLSHandshakeTimeout: o.Limit, ForceAttemptHTTP2: true,
 	}
+	fresh := carrier.Clone()
+	fresh.DisableKeepAlives = true
 	return &Client{
 		base: base, token: o.Token, agent: o.Agent, tracer: o.Tracer, limit: o.Limit,
-		http: &http.Client{Transport: carrier, CheckRedirect: refuseRedirects},
+		http:  &http.Client{Transport: carrier, CheckRedirect: refuseRedirects},
+		fresh: &http.Client{Transport: fresh, CheckRedirect: refuseRedirects},
 	}, nil
 }
 
