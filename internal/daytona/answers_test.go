@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,7 +65,6 @@ func TestAnswersAndTheirKinds(t *testing.T) {
 			saying(200, `{"id":"a`)(w, r)
 		}, fault.Unavailable, 3, "unexpected EOF"},
 		{"hung up", hangUp, fault.Unavailable, 3, "reach Daytona's API"},
-		{"endless", tooLarge, fault.Unavailable, 3, "more than 16777216 bytes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -81,6 +81,15 @@ func TestAnswersAndTheirKinds(t *testing.T) {
 				t.Errorf("tried %d times, want %d", got, tt.tries)
 			}
 		})
+	}
+}
+
+func TestAnEndlessAnswerIsCutOff(t *testing.T) {
+	t.Parallel()
+	api := serve(t, tooLarge)
+	_, err := api.client(t, daytona.Options{}).Poll(t.Context(), 0, 1)
+	if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "more than 16777216 bytes") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -146,11 +155,15 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		http.Redirect(w, r, elsewhere.server.URL, http.StatusFound)
 	})
 	c := api.client(t, daytona.Options{})
+	var calls sync.WaitGroup
 	for _, tt := range everyCall {
-		if err := tt.make(t.Context(), c); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "302 Found") {
-			t.Errorf("%s: got %v", tt.name, err)
-		}
+		calls.Go(func() {
+			if err := tt.make(t.Context(), c); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "302 Found") {
+				t.Errorf("%s: got %v", tt.name, err)
+			}
+		})
 	}
+	calls.Wait()
 	if got := elsewhere.requests(); len(got) != 0 {
 		t.Errorf("the other host heard %q", got)
 	}
