@@ -66,22 +66,23 @@ func TestAnswersAndTheirKinds(t *testing.T) {
 		}, fault.Unavailable, 3, "unexpected EOF"},
 		{"hung up", hangUp, fault.Unavailable, 3, "reach Daytona's API"},
 	}
+	var rows sync.WaitGroup // they wait most of the time, and subtests are few at once
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		rows.Go(func() {
 			api := serve(t, tt.answer)
 			_, err := api.client(t, daytona.Options{}).Me(t.Context())
 			if !fault.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "GET /runners/me: ") {
-				t.Errorf("got %v (%s), want %s with %q", err, fault.KindOf(err), tt.kind, tt.want)
+				t.Errorf("%s: got %v (%s), want %s with %q", tt.name, err, fault.KindOf(err), tt.kind, tt.want)
 			}
 			if strings.Contains(err.Error(), token) || len(err.Error()) > 1000 {
-				t.Errorf("the error tells too much: %d bytes", len(err.Error()))
+				t.Errorf("%s: the error tells too much: %d bytes", tt.name, len(err.Error()))
 			}
 			if got := len(api.requests()); got != tt.tries {
-				t.Errorf("tried %d times, want %d", got, tt.tries)
+				t.Errorf("%s: tried %d times, want %d", tt.name, got, tt.tries)
 			}
 		})
 	}
+	rows.Wait()
 }
 
 func TestAnEndlessAnswerIsCutOff(t *testing.T) {
@@ -99,16 +100,17 @@ func TestWhoMayBeAskedAgain(t *testing.T) {
 		"a poll": 1, "progress": 1, "a job that is done": 1, "a job that failed": 1, "a healthcheck": 1,
 		"the list of claimed jobs": 3, "a job": 3, "the own row": 3, "the sandboxes": 3, "a state": 3, "a state without a reason": 3,
 	}
+	var rows sync.WaitGroup
 	for _, tt := range everyCall {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		rows.Go(func() {
 			api := serve(t, saying(503, ``))
 			err := tt.make(t.Context(), api.client(t, daytona.Options{}))
 			if got := len(api.requests()); got != want[tt.name] || !fault.Is(err, fault.Unavailable) {
-				t.Errorf("tried %d times, %v, want %d", got, err, want[tt.name])
+				t.Errorf("%s: tried %d times, %v, want %d", tt.name, got, err, want[tt.name])
 			}
 		})
 	}
+	rows.Wait()
 }
 
 func TestTheThirdTryMaySucceed(t *testing.T) {
