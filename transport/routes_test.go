@@ -31,7 +31,7 @@ func TestEveryRoute(t *testing.T) {
 	c := transporttest.Start(t, transport.Options{Registry: registry}, func(s *transport.Server) {
 		s.Mount("", runnerapi.Routes(actors, runnerapi.Options{}))
 		s.Mount("", debug.Routes(actors, debug.Options{Registry: registry}))
-		toolbox.Mount(s, process.New(lease.New(actors), nil, process.Options{}).Routes())
+		toolbox.Mount(s, process.New(lease.New(actors, nil), nil, process.Options{}).Routes())
 		all = s.Routes()
 	})
 	if len(all) < 14 {

@@ -39,7 +39,7 @@ func doors(cfg configs.Config, a *App, registry *prometheus.Registry) (*transpor
 	server.Mount("", runnerapi.Routes(a.actors, runnerapi.Options{
 		Version: version, Host: cfg.API.Domain, HostInfo: a.health,
 	}))
-	leases := lease.New(a.actors)
+	leases := lease.New(a.actors, registry)
 	toolbox.Mount(server,
 		process.New(leases, shell{a.pool}, process.Options{MaxOutput: cfg.Limits.ExecMaxOutput, Log: a.log}).Routes())
 	server.Mount("", debug.Routes(a.actors, debug.Options{Registry: registry}))

@@ -4,7 +4,10 @@ import (
 	"context"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/obs"
 	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
@@ -22,15 +25,31 @@ type Lease struct {
 // Leases hand out leases. All of one device share a context, and its goroutine, because starting and
 // ending one of each for every command costs as much as a system call. Safe for concurrent use.
 type Leases struct {
-	actors transport.Asker
+	actors  transport.Asker
+	granted prometheus.Counter
 
 	mu   sync.Mutex
 	held map[<-chan struct{}]context.Context
 }
 
-// New makes leases of the devices that the actors keep.
-func New(actors transport.Asker) *Leases {
-	return &Leases{actors: actors, held: map[<-chan struct{}]context.Context{}}
+// New makes leases of the devices that the actors keep. Without a registry metrics are not shown.
+func New(actors transport.Asker, registry prometheus.Registerer) *Leases {
+	l := &Leases{actors: actors, held: map[<-chan struct{}]context.Context{}}
+	l.granted = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: obs.Namespace, Name: "leases_granted_total", Help: "Uses of started devices that were granted.",
+	})
+	if registry != nil {
+		registry.MustRegister(l.granted, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: obs.Namespace, Name: "leased_devices", Help: "Devices that were used since they started, and may still be.",
+		}, l.devices))
+	}
+	return l
+}
+
+func (l *Leases) devices() float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return float64(len(l.held))
 }
 
 // Take leases the device of the sandbox in the request's path. The actor gives the lease or refuses it
@@ -45,6 +64,7 @@ func (l *Leases) Take(c *transport.Ctx) (Lease, error) {
 	if err != nil {
 		return Lease{}, err
 	}
+	l.granted.Inc()
 	return Lease{ID: id, Serial: granted.Serial, Context: l.context(c.Life(), granted, id)}, nil
 }
 

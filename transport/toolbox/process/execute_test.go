@@ -44,7 +44,7 @@ func lessor(left <-chan struct{}) transporttest.AskerFunc {
 
 func start(t *testing.T, shell guestshell.Shell, left <-chan struct{}, o Options, limits ...transport.Limits) *transporttest.Client {
 	t.Helper()
-	door := New(lease.New(lessor(left)), shell, o)
+	door := New(lease.New(lessor(left), nil), shell, o)
 	options := transport.Options{}
 	if len(limits) > 0 {
 		options.Limits = limits[0]
