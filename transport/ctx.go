@@ -128,6 +128,12 @@ func (c *Ctx) reply(status int, body []byte) {
 	c.rc.Response.SwapBody(body)
 }
 
+// Text answers 200 with a text, which must not change any more.
+func (c *Ctx) Text(contentType string, text []byte) {
+	c.rc.Response.Header.SetContentType(contentType)
+	c.rc.Response.SetBodyRaw(text)
+}
+
 var contentTypeJSON = []byte("application/json; charset=utf-8")
 
 // SetHeader sets a header of the answer.

@@ -13,6 +13,7 @@ import (
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/debug"
 	"github.com/daytonaio/runner-android/transport/lease"
+	"github.com/daytonaio/runner-android/transport/openapi"
 	"github.com/daytonaio/runner-android/transport/runnerapi"
 	"github.com/daytonaio/runner-android/transport/toolbox"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
@@ -42,6 +43,7 @@ func doors(cfg configs.Config, a *App, registry *prometheus.Registry) (*transpor
 	leases := lease.New(a.actors, registry)
 	toolbox.Mount(server,
 		process.New(leases, shell{a.pool}, process.Options{MaxOutput: cfg.Limits.ExecMaxOutput, Log: a.log}).Routes())
+	server.Mount("", openapi.Routes(version))
 	server.Mount("", debug.Routes(a.actors, debug.Options{Registry: registry}))
 	return server, nil
 }

@@ -1,4 +1,4 @@
-package transport_test
+package openapi_test
 
 import (
 	"context"
@@ -12,31 +12,40 @@ import (
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/debug"
 	"github.com/daytonaio/runner-android/transport/lease"
+	"github.com/daytonaio/runner-android/transport/openapi"
 	"github.com/daytonaio/runner-android/transport/runnerapi"
 	"github.com/daytonaio/runner-android/transport/toolbox"
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
 
+// serveAll serves every door, with actors that are always busy.
+func serveAll(t *testing.T) (c *transporttest.Client, all []transport.Route) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	actors := transporttest.AskerFunc(func(context.Context, any) (any, error) { return nil, fault.Conflictf("asked") })
+	c = transporttest.Start(t, transport.Options{Registry: registry}, func(s *transport.Server) {
+		s.Mount("", runnerapi.Routes(actors, runnerapi.Options{}))
+		s.Mount("", debug.Routes(actors, debug.Options{Registry: registry}))
+		s.Mount("", openapi.Routes("v1.2.3"))
+		leases := lease.New(actors, nil)
+		toolbox.Mount(s, process.New(leases, nil, process.Options{}).Routes())
+		all = s.Routes()
+	})
+	if len(all) < 30 {
+		t.Fatalf("only %d routes", len(all))
+	}
+	return c, all
+}
+
 // Ensure each route of each door is handled, wants the token unless it is open, and is described.
 func TestEveryRoute(t *testing.T) {
 	t.Parallel()
-	docs, err := os.ReadFile("../docs/api.md")
+	docs, err := os.ReadFile("../../docs/api.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry := prometheus.NewRegistry()
-	actors := transporttest.AskerFunc(func(context.Context, any) (any, error) { return nil, fault.Conflictf("asked") })
-	var all []transport.Route
-	c := transporttest.Start(t, transport.Options{Registry: registry}, func(s *transport.Server) {
-		s.Mount("", runnerapi.Routes(actors, runnerapi.Options{}))
-		s.Mount("", debug.Routes(actors, debug.Options{Registry: registry}))
-		toolbox.Mount(s, process.New(lease.New(actors, nil), nil, process.Options{}).Routes())
-		all = s.Routes()
-	})
-	if len(all) < 14 {
-		t.Fatalf("only %d routes", len(all))
-	}
+	c, all := serveAll(t)
 	for _, r := range all {
 		name := r.Method + " " + r.Path
 		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline").Replace(r.Path)
