@@ -198,9 +198,10 @@ func (s *Server) dto(sb *sandbox) sandboxDTO {
 	if sb.ephemeral {
 		autoDelete = 0
 	}
+	// The label is what an SDK's create adds, and wants to see before it runs code.
 	return sandboxDTO{
 		ID: sb.id, OrganizationID: sb.organizationID, Name: sb.name, Snapshot: sb.snapshot, User: sb.user, Env: sb.env,
-		Labels: map[string]string{}, Public: sb.public, NetworkBlockAll: sb.networkBlockAll, NetworkAllowList: sb.networkAllowList,
+		Labels: map[string]string{"code-toolbox-language": "python"}, Public: sb.public, NetworkBlockAll: sb.networkBlockAll, NetworkAllowList: sb.networkAllowList,
 		DomainAllowList: sb.domainAllowList, Target: sb.region, CPU: sb.cpu, GPU: sb.gpu, Memory: sb.memory, Disk: sb.disk,
 		State: sb.state, DesiredState: sb.desired, ErrorReason: sb.errorReason, Recoverable: sb.recoverable,
 		BackupState: sb.backupState, BackupCreatedAt: isoOrNull(sb.backupAt), AutoStopInterval: autoStopInterval,
