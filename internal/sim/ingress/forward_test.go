@@ -313,6 +313,39 @@ func TestRulesOfFaults(t *testing.T) {
 	}
 }
 
+func TestUploadsOfUnknownSizeArriveInChunks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, fault := range []string{"", doublePost} {
+		if fault != "" {
+			if err := w.proxy.AddFault(fault, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, size := range []int{1, maxRepeated, maxRepeated + 1, 3 << 20} {
+			before := w.count()
+			r, err := http.NewRequestWithContext(t.Context(), "POST", w.url+"/toolbox/dev1/files/bulk-upload",
+				io.MultiReader(strings.NewReader(strings.Repeat("x", size)))) // its size is hidden
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+userKey)
+			resp, err := w.client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			want := 1
+			if fault != "" && size <= maxRepeated {
+				want = 2
+			}
+			if got := w.last(); w.count()-before != want || len(got.body) != size || got.length != -1 {
+				t.Errorf("%q, %d bytes: %d calls, the last with %d bytes, announced as %d", fault, size, w.count()-before, len(got.body), got.length)
+			}
+		}
+	}
+}
+
 // roundTripper is a transport that the test plays.
 type roundTripper func(*http.Request) (*http.Response, error)
 

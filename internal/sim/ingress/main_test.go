@@ -28,6 +28,7 @@ const (
 type seen struct {
 	method, uri, host, body string
 	header                  http.Header
+	length                  int64 // as announced
 }
 
 // world is a proxy between the double of the API and a runner of the test's own.
@@ -50,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	upstream := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.mu.Lock()
-		w.calls = append(w.calls, seen{r.Method, r.RequestURI, r.Host, string(body), r.Header.Clone()})
+		w.calls = append(w.calls, seen{r.Method, r.RequestURI, r.Host, string(body), r.Header.Clone(), r.ContentLength})
 		answer := w.answer
 		w.mu.Unlock()
 		answer(rw, r)
