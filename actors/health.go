@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -54,7 +55,7 @@ func (s *Sandbox) onProbed(msg probed) {
 		s.world.allocator.Tell(messages.InstanceMeasured{ID: s.id, MemoryMB: mb})
 	}
 	s.seen = msg.seen
-	s.world.metrics.probes.WithLabelValues(string(msg.seen.Life)).Inc()
+	s.world.metrics.probes.WithLabelValues(string(msg.seen.Life), cmp.Or(msg.seen.Layer, "none")).Inc()
 	if s.again {
 		s.again = false
 		s.look()

@@ -33,8 +33,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.1, .5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 900},
 		}, []string{"op", "outcome"}),
 		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: ns, Name: "device_probes_total", Help: "Looks at devices by verdict.",
-		}, []string{"verdict"}),
+			Namespace: ns, Name: "device_probes_total", Help: "Looks at devices by verdict and by the layer that decided.",
+		}, []string{"verdict", "layer"}),
 		commandsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "commands_refused_total", Help: "Commands that the state did not allow.",
 		}, []string{"command", "state"}),

@@ -33,6 +33,9 @@ func (c *Ctx) Context() context.Context {
 	return c.Query()
 }
 
+// Life ends when the server has waited long enough to stop. It is the same for all requests.
+func (c *Ctx) Life() context.Context { return c.route.server.life }
+
 // Query is the context of routes that are not slow: for what a slow one asks that is answered at
 // once. It costs no timer of its own.
 func (c *Ctx) Query() context.Context { return c.within(c.route.server.deadlines.at(c.rc.Time())) }

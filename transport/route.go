@@ -19,6 +19,9 @@ type Route struct {
 	// BodyLimit is the largest body in bytes; 0 means Limits.Body. Only a larger one than that
 	// has an effect.
 	BodyLimit int
+	// Streams routes read their body themselves, with [Ctx.BodyReader] or [Ctx.Multipart], as it
+	// arrives. All others have it in memory when their handler begins.
+	Streams bool
 	// Slow routes wait for a device: their handler sets its own deadline, with [Ctx.Within].
 	// The context of all others ends after Limits.Query.
 	Slow bool
@@ -33,45 +36,6 @@ type boundRoute struct {
 	usual  prometheus.Counter // status 200
 	took   prometheus.Observer
 }
-
-// bodyLimit is a route whose bodies may be larger than others, for the decision that comes
-// before routing: how much to read.
-type bodyLimit struct {
-	method string
-	parts  []string
-	bytes  int
-}
-
-func newBodyLimit(r Route) bodyLimit {
-	return bodyLimit{method: r.Method, parts: strings.Split(r.Path, "/"), bytes: r.BodyLimit}
-}
-
-// covers reports whether a request for this path, as it was sent, may be one for the route.
-func (b bodyLimit) covers(method, path string) bool {
-	if method != b.method {
-		return false
-	}
-	for _, part := range b.parts {
-		if path == endOfPath {
-			return false
-		}
-		sent, rest, more := strings.Cut(path, "/")
-		if !more {
-			rest = endOfPath
-		}
-		switch {
-		case strings.HasSuffix(part, ":*}"):
-			return true
-		case !strings.HasPrefix(part, "{") && sent != part:
-			return false
-		}
-		path = rest
-	}
-	return path == endOfPath || path == ""
-}
-
-// endOfPath cannot be part of a path: NUL is refused before.
-const endOfPath = "\x00"
 
 // cutParts drops the first n parts of a path: cutParts("/a/b/c", 2) is "/c".
 func cutParts(path string, n int) string {

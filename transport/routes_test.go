@@ -11,8 +11,10 @@ import (
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/debug"
+	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/runnerapi"
 	"github.com/daytonaio/runner-android/transport/toolbox"
+	"github.com/daytonaio/runner-android/transport/toolbox/process"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
 
@@ -29,9 +31,7 @@ func TestEveryRoute(t *testing.T) {
 	c := transporttest.Start(t, transport.Options{Registry: registry}, func(s *transport.Server) {
 		s.Mount("", runnerapi.Routes(actors, runnerapi.Options{}))
 		s.Mount("", debug.Routes(actors, debug.Options{Registry: registry}))
-		for _, prefix := range toolbox.Prefixes() {
-			s.Mount(prefix, toolbox.New(actors, nil, toolbox.Options{}).Routes())
-		}
+		toolbox.Mount(s, process.New(lease.New(actors, nil), nil, process.Options{}).Routes())
 		all = s.Routes()
 	})
 	if len(all) < 14 {

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -15,30 +14,16 @@ import (
 	"github.com/daytonaio/runner-android/internal/obs"
 )
 
-// configure decides, from the headers alone, how long and how large the body may be. Only who
-// has the token may send a large one.
+// configure gives a body its time. How large it may be is decided once the route is known.
 func (s *Server) configure(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if n := h.ContentLength(); n == 0 || n == noBody {
 		return fasthttp.RequestConfig{}
 	}
-	return fasthttp.RequestConfig{ReadTimeout: s.limits.BodyTimeout, MaxRequestBodySize: s.bodyLimit(h)}
+	return fasthttp.RequestConfig{ReadTimeout: s.limits.BodyTimeout}
 }
 
 // noBody is fasthttp's content length for requests that say nothing of a body.
 const noBody = -2
-
-func (s *Server) bodyLimit(h *fasthttp.RequestHeader) int {
-	method, path := string(h.Method()), string(h.RequestURI())
-	if i := strings.IndexAny(path, "?#"); i >= 0 {
-		path = path[:i]
-	}
-	for _, l := range s.large {
-		if l.covers(method, path) && s.guard.check(h) == nil {
-			return l.bytes
-		}
-	}
-	return s.limits.Body
-}
 
 // dispatch finds the route. Nothing may panic past it: fasthttp would end the process.
 func (s *Server) dispatch(rc *fasthttp.RequestCtx) {
@@ -100,6 +85,11 @@ func (r *boundRoute) guarded(c *Ctx) (err error) {
 			return err
 		}
 	}
+	if !r.Streams {
+		if err := c.load(); err != nil {
+			return err
+		}
+	}
 	return r.traced(c)
 }
 
@@ -125,6 +115,7 @@ func (s *Server) refuse(rc *fasthttp.RequestCtx, r *boundRoute, err error, reque
 			zap.ByteString(obs.RequestID, requestID), zap.String(obs.Op, r.Path))...)
 	}
 	rc.Response.Reset()
+	giveUpBody(rc)
 	rc.SetStatusCode(p.status)
 	rc.Response.Header.SetContentTypeBytes(contentTypeJSON)
 	path, method := pathOf(rc, r.depth), string(rc.Method())
@@ -152,8 +143,6 @@ func (s *Server) unreadable(rc *fasthttp.RequestCtx, err error) {
 	var small *fasthttp.ErrSmallBuffer
 	var network net.Error
 	switch {
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		err = s.tooLarge(rc)
 	case errors.As(err, &small):
 		err = &special{headersTooLarge, fault.New(fault.TooLarge, "request line and headers are over %d bytes", s.limits.Header)}
 	case errors.As(err, &network) && network.Timeout():
@@ -165,17 +154,6 @@ func (s *Server) unreadable(rc *fasthttp.RequestCtx, err error) {
 	s.ids.choose(&rc.Request.Header, &c.id)
 	s.refuse(rc, s.malformed, err, c.id.bytes()...)
 	s.malformed.finish(c)
-}
-
-// tooLarge says so to those who have the token, as far as that can still be told.
-func (s *Server) tooLarge(rc *fasthttp.RequestCtx) error {
-	if forgotten(rc) { // it came in chunks
-		return fault.New(fault.TooLarge, "the body is over the limit of this route")
-	}
-	if err := s.guard.check(&rc.Request.Header); err != nil {
-		return err
-	}
-	return fault.New(fault.TooLarge, "the body is over the limit of %d bytes", s.bodyLimit(&rc.Request.Header))
 }
 
 // notFound answers as Daytona's runner does: no JSON, and also for a wrong method.

@@ -35,10 +35,10 @@ type Server struct {
 	ids       *requestIDs
 	router    *router.Router
 	routes    []*boundRoute
-	large     []bodyLimit
 	unmatched *boundRoute // requests for no route of ours
 	malformed *boundRoute // requests that could not be read
 	http      *fasthttp.Server
+	sockets   sockets
 
 	listener net.Listener
 	addr     net.Addr
@@ -63,6 +63,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.router.RedirectTrailingSlash, s.router.RedirectFixedPath = false, false
 	s.life, s.end = context.WithCancelCause(context.Background())
+	s.sockets.life, s.sockets.stop = context.WithCancelCause(s.life)
 	s.deadlines.life, s.deadlines.limit = s.life, s.limits.Query
 	s.unmatched = s.bind(Route{Path: "unmatched", Open: true, Handler: notFound}, "other", 0)
 	s.malformed = s.bind(Route{Path: "malformed", Open: true}, "other", 0)
@@ -77,9 +78,10 @@ func (s *Server) newHTTP() *fasthttp.Server {
 	}
 	return &fasthttp.Server{
 		Name: name, Handler: s.dispatch, ErrorHandler: s.unreadable, HeaderReceived: s.configure,
-		ReadBufferSize: s.limits.Header, MaxRequestBodySize: s.limits.Body, Concurrency: s.limits.Connections,
+		ReadBufferSize: s.limits.Header, Concurrency: s.limits.Connections,
 		ReadTimeout: s.limits.HeaderTimeout, WriteTimeout: s.limits.WriteTimeout, IdleTimeout: s.limits.IdleTimeout,
-		DisablePreParseMultipartForm: true, CloseOnShutdown: true, SecureErrorLogMessage: true,
+		// Bodies are read by us, when it is known who sends them and to which route.
+		StreamRequestBody: true, DisablePreParseMultipartForm: true, CloseOnShutdown: true, SecureErrorLogMessage: true,
 		Logger: libraryLog{s.log, s.redactor},
 	}
 }
@@ -93,9 +95,6 @@ func (s *Server) Mount(prefix string, routes []Route) {
 		b := s.bind(r, r.Method, countParts(prefix))
 		s.router.Handle(r.Method, r.Path, b.serve)
 		s.routes = append(s.routes, b)
-		if r.BodyLimit > s.limits.Body {
-			s.large = append(s.large, newBodyLimit(r))
-		}
 	}
 }
 
@@ -152,7 +151,8 @@ func (s *Server) drain() error {
 	defer cancel()
 	tell := time.AfterFunc(max(s.limits.Drain-lastWords, s.limits.Drain/2), func() { s.end(errStopping) })
 	defer tell.Stop()
-	err := s.http.ShutdownWithContext(ctx)
+	s.sockets.stop(errStopping)
+	err := errors.Join(s.sockets.wait(ctx), s.http.ShutdownWithContext(ctx))
 	_ = s.listener.Close() // a Serve that had not begun to accept is not known to fasthttp
 	if err != nil {
 		return fmt.Errorf("stop the HTTP server: %d connections are still busy after %s: %w",

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,18 +13,34 @@ import (
 	"github.com/daytonaio/runner-android/internal/obs"
 )
 
-// Stream answers 200 with a body that write makes after the handler has returned. What write
-// flushes reaches the client at once. It must end when ctx does, which happens when the client
-// is gone (noticed when something is written to it) or the server stops; write then also sees
-// its writer fail. It uses nothing of c. An error or a panic of write cuts the answer off, so
-// that the client does not take it for complete.
+// Unsized is the size of a stream that is sent in chunks.
+const Unsized = -1
+
+// Stream answers 200 with a body that write makes after the handler has returned; see
+// [Ctx.StreamSized].
 func (c *Ctx) Stream(contentType string, write func(ctx context.Context, w *bufio.Writer) error) {
+	c.StreamSized(http.StatusOK, contentType, Unsized, write)
+}
+
+// StreamSized answers with a body that write makes after the handler has returned, size bytes of it or
+// Unsized. What write flushes reaches the client at once. It must end when ctx does, which happens when
+// the client is gone (noticed when something is written to it) or the server stops; write then also
+// sees its writer fail. It uses nothing of c. An error or a panic of write cuts the answer off, so
+// that the client does not take it for complete. For HEAD, write is not called.
+func (c *Ctx) StreamSized(status int, contentType string, size int, write func(ctx context.Context, w *bufio.Writer) error) {
 	s := c.route.server
-	ctx, cancel := context.WithCancelCause(s.life)
+	c.rc.SetStatusCode(status)
+	if c.rc.IsHead() {
+		c.rc.Response.Header.SetContentType(contentType)
+		c.rc.Response.Header.SetContentLength(size)
+		c.rc.Response.SkipBody = true
+		return
+	}
+	ctx, cancel := context.WithCancelCause(c.within(s.life))
 	r, w := io.Pipe()
 	id := c.RequestID()
 	c.rc.Response.Header.SetContentType(contentType)
-	c.rc.SetBodyStream(&streamBody{r, c.rc.Conn(), s.limits.WriteTimeout, cancel}, -1)
+	c.rc.SetBodyStream(&streamBody{r, c.rc.Conn(), s.limits.WriteTimeout, cancel}, size)
 	c.rc.Response.ImmediateHeaderFlush = true
 	go func() {
 		err := s.runWriter(ctx, w, id, write)

@@ -19,7 +19,7 @@ func (r *boundRoute) traced(c *Ctx) (err error) {
 		return r.Handler(c)
 	}
 	ctx := propagation.TraceContext{}.Extract(context.Background(), requestCarrier{&c.rc.Request.Header})
-	_, c.span = tracer.Start(ctx, r.Method+" "+r.Path, trace.WithSpanKind(trace.SpanKindServer),
+	_, c.span = tracer.Start(ctx, r.spanName(), trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(attribute.String("request.id", c.RequestID())))
 	if id, ok := c.rc.UserValue("id").(string); ok {
 		c.span.SetAttributes(obs.AttrSandboxID.String(id))
@@ -33,6 +33,14 @@ func (r *boundRoute) traced(c *Ctx) (err error) {
 		obs.EndSpan(c.span, err)
 	}()
 	return r.Handler(c)
+}
+
+// spanName is the route as it was mounted; what has no route has no method either.
+func (r *boundRoute) spanName() string {
+	if r.Method == "" {
+		return r.Path
+	}
+	return r.Method + " " + r.Path
 }
 
 // within puts the request's span into a context, so that it crosses the mailboxes.

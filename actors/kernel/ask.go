@@ -67,8 +67,16 @@ func (r *Ref) Vitals() *Vitals { return r.vitals }
 // Gone is closed when the actor has ended for good.
 func (r *Ref) Gone() <-chan struct{} { return r.gone }
 
-// Tell sends msg and asks for no answer.
-func (r *Ref) Tell(msg any) { r.sys.actors.Root.Send(r.pid, msg) }
+// Tell sends msg and asks for no answer. What comes for an actor that has ended, such as the result
+// of its last work, is counted as a dead letter and no more: the library would log it.
+func (r *Ref) Tell(msg any) {
+	select {
+	case <-r.gone:
+		r.sys.metrics.deadLetters.Inc()
+	default:
+		r.sys.actors.Root.Send(r.pid, msg)
+	}
+}
 
 // TellAfter tells msg after d, unless the returned function is called first. Timers of an
 // actor are its own to cancel, when it stops and when it restarts.

@@ -1,6 +1,10 @@
 package kernel
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/daytonaio/runner-android/internal/obs"
+)
 
 type metrics struct {
 	restarts    *prometheus.CounterVec
@@ -23,4 +27,31 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		reg.MustRegister(m.restarts, m.refused, m.deadLetters, m.unanswered)
 	}
 	return m
+}
+
+// depths shows how many messages wait in the fullest mailbox of each kind of actor, when asked.
+type depths struct {
+	sys  *System
+	desc *prometheus.Desc
+}
+
+func newDepths(s *System) depths {
+	return depths{s, prometheus.NewDesc(obs.Namespace+"_actor_mailbox_depth",
+		"Messages waiting in the fullest mailbox, by kind of actor.", []string{"kind"}, nil)}
+}
+
+// Describe implements prometheus.Collector.
+func (d depths) Describe(out chan<- *prometheus.Desc) { out <- d.desc }
+
+// Collect implements prometheus.Collector.
+func (d depths) Collect(out chan<- prometheus.Metric) {
+	deepest := map[string]int{}
+	d.sys.mu.Lock()
+	for _, ref := range d.sys.refs {
+		deepest[ref.vitals.Kind] = max(deepest[ref.vitals.Kind], ref.vitals.Depth())
+	}
+	d.sys.mu.Unlock()
+	for kind, depth := range deepest {
+		out <- prometheus.MustNewConstMetric(d.desc, prometheus.GaugeValue, float64(depth), kind)
+	}
 }

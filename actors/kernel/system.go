@@ -42,6 +42,9 @@ func NewSystem(o Options) *System {
 		o.Library = slog.New(slog.DiscardHandler)
 	}
 	s := &System{log: o.Log, metrics: newMetrics(o.Registry), refs: map[string]*Ref{}}
+	if o.Registry != nil {
+		o.Registry.MustRegister(newDepths(s))
+	}
 	s.actors = actor.NewActorSystem(
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return o.Library }),
 		actor.WithDeadLetterRequestLogging(false),

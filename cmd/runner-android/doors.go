@@ -12,8 +12,11 @@ import (
 	"github.com/daytonaio/runner-android/internal/obs"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/debug"
+	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/runnerapi"
 	"github.com/daytonaio/runner-android/transport/toolbox"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
+	"github.com/daytonaio/runner-android/transport/toolbox/process"
 )
 
 // doors makes the HTTP server with all its routes.
@@ -36,10 +39,9 @@ func doors(cfg configs.Config, a *App, registry *prometheus.Registry) (*transpor
 	server.Mount("", runnerapi.Routes(a.actors, runnerapi.Options{
 		Version: version, Host: cfg.API.Domain, HostInfo: a.health,
 	}))
-	box := toolbox.New(a.actors, shell{a.pool}, toolbox.Options{MaxOutput: cfg.Limits.ExecMaxOutput, Log: a.log})
-	for _, prefix := range toolbox.Prefixes() {
-		server.Mount(prefix, box.Routes())
-	}
+	leases := lease.New(a.actors, registry)
+	toolbox.Mount(server,
+		process.New(leases, shell{a.pool}, process.Options{MaxOutput: cfg.Limits.ExecMaxOutput, Log: a.log}).Routes())
 	server.Mount("", debug.Routes(a.actors, debug.Options{Registry: registry}))
 	return server, nil
 }
@@ -49,11 +51,11 @@ type shell struct{ pool *adb.Pool }
 
 // Run runs a script in the device's shell, which reads it from stdin: no length limit of a
 // command line, and no quoting.
-func (s shell) Run(ctx context.Context, serial string, cmd toolbox.ShellCommand) (toolbox.ShellResult, error) {
-	dev, err := s.pool.Get(serial)
+func (g shell) Run(ctx context.Context, serial string, s guestshell.Script) (guestshell.Result, error) {
+	dev, err := g.pool.Get(serial)
 	if err != nil {
-		return toolbox.ShellResult{}, err
+		return guestshell.Result{}, err
 	}
-	res, err := dev.Shell(ctx, adb.ShellCommand{Command: "sh", Stdin: bytes.NewReader(cmd.Script), MaxOutput: cmd.MaxOutput})
-	return toolbox.ShellResult{ExitCode: res.ExitCode, Output: res.Output, Dropped: res.Truncated}, err
+	res, err := dev.Shell(ctx, adb.ShellCommand{Command: "sh", Stdin: bytes.NewReader(s.Text), MaxOutput: s.MaxOutput})
+	return guestshell.Result{ExitCode: res.ExitCode, Output: res.Output, Dropped: res.Truncated}, err
 }

@@ -33,7 +33,7 @@ type call struct {
 	body         any    // nil: none
 	answer       any    // decoded into; nil: the body is not looked at
 	limit        time.Duration
-	single       bool // never sent twice, not even by net/http
+	fresh        bool // on a connection of its own, see [Client.Poll]
 }
 
 // name is the call without ids and query, for spans and errors.
@@ -59,6 +59,9 @@ func (c *Client) again(ctx context.Context, r call) error {
 		}
 		return struct{}{}, nil
 	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries))
+	if err != nil && errors.Is(err, context.Cause(ctx)) { // it ended during a pause: a bare cause
+		return fault.Op(r.name(), ended(ctx))
+	}
 	return err
 }
 
@@ -83,11 +86,11 @@ func (c *Client) exchange(ctx context.Context, r call, span trace.Span) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, "make the request", err)
 	}
-	client := c.http
-	if r.single {
-		client = c.fresh
+	carrier := c.http
+	if r.fresh {
+		carrier = c.fresh
 	}
-	resp, err := client.Do(req)
+	resp, err := carrier.Do(req)
 	if err != nil {
 		return unreachable(ctx, err)
 	}
@@ -139,8 +142,8 @@ func (c *Client) request(ctx context.Context, r call) (*http.Request, error) {
 // unreachable classifies a call that got no answer: by its own limit the API is not to be had, by
 // the caller's context the caller left.
 func unreachable(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
-		return cause
+	if ctx.Err() != nil {
+		return ended(ctx)
 	}
 	// The URL stands in the error, and is on every line of the log already.
 	var at interface{ Unwrap() error }
@@ -148,6 +151,15 @@ func unreachable(ctx context.Context, err error) error {
 		err = at.Unwrap()
 	}
 	return fault.Wrap(fault.Unavailable, "reach Daytona's API", err)
+}
+
+// ended says why ctx ended: in its cause's words, and with its own kind where the cause has none.
+func ended(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if fault.Is(cause, fault.Internal) {
+		return fault.Wrap(fault.KindOf(ctx.Err()), "", cause)
+	}
+	return cause
 }
 
 // saying is the API's own sentence in the body of an error, which is one text or several; empty

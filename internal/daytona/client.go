@@ -31,7 +31,7 @@ type Client struct {
 	tracer trace.Tracer
 	limit  time.Duration
 	http   *http.Client
-	fresh  *http.Client // a connection for each call
+	fresh  *http.Client // never uses a connection twice
 }
 
 // idleConnections is how many are kept: a poll, a healthcheck, and a few reports.
@@ -53,14 +53,12 @@ func New(o Options) (*Client, error) {
 		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: 50 * time.Second,
 		TLSHandshakeTimeout: o.Limit, ForceAttemptHTTP2: true,
 	}
-	// net/http sends a GET again by itself when a connection that was used before breaks without an
-	// answer. A poll sent twice claims jobs twice, and only the second answer arrives.
-	single := carrier.Clone()
-	single.DisableKeepAlives = true
+	fresh := carrier.Clone()
+	fresh.DisableKeepAlives = true
 	return &Client{
 		base: base, token: o.Token, agent: o.Agent, tracer: o.Tracer, limit: o.Limit,
 		http:  &http.Client{Transport: carrier, CheckRedirect: refuseRedirects},
-		fresh: &http.Client{Transport: single, CheckRedirect: refuseRedirects},
+		fresh: &http.Client{Transport: fresh, CheckRedirect: refuseRedirects},
 	}, nil
 }
 

@@ -19,14 +19,16 @@ const pollGrace = 10 * time.Second
 
 // Poll waits up to wait for new jobs and claims at most limit of them, oldest first: from then on
 // they are IN_PROGRESS. No job in that time is no error. A poll that fails may have claimed jobs:
-// list them ([Client.InProgress]). It is tried once.
+// list them ([Client.InProgress]). It is tried once, on a connection of its own: net/http sends a GET
+// again by itself when a connection that was used before breaks, and nobody would learn that the
+// first had claimed jobs.
 func (c *Client) Poll(ctx context.Context, wait time.Duration, limit int) ([]wire.Job, error) {
 	var answer struct {
 		Jobs []wire.Job `json:"jobs"`
 	}
 	err := c.once(ctx, call{
 		method: http.MethodGet, path: fmt.Sprintf("/jobs/poll?timeout=%g&limit=%d", wait.Seconds(), limit),
-		answer: &answer, limit: wait + pollGrace, single: true,
+		answer: &answer, limit: wait + pollGrace, fresh: true,
 	})
 	var r *refused
 	if errors.As(err, &r) && r.status == http.StatusRequestTimeout {
@@ -57,7 +59,7 @@ func (c *Client) InProgress(ctx context.Context) ([]wire.Job, error) {
 			return nil, err
 		}
 		jobs = append(jobs, answer.Items...)
-		if page >= answer.TotalPages {
+		if page >= answer.TotalPages || len(answer.Items) == 0 {
 			break
 		}
 	}

@@ -29,6 +29,13 @@ const (
 func (d *Device) Observe(ctx context.Context) sandbox.Observation {
 	o := d.askLayers(ctx)
 	o.At = time.Now()
+	switch o.Life {
+	case sandbox.LifeUnknown:
+		o.Layer = ""
+	case sandbox.LifeRunning:
+		o.Layer = "adb" // nobody else can say so
+	case sandbox.LifeAbsent, sandbox.LifeLaunching, sandbox.LifeBooting:
+	}
 	return o
 }
 
@@ -40,11 +47,11 @@ func (d *Device) askLayers(ctx context.Context) sandbox.Observation {
 	}
 	if rec.Instance == 0 {
 		note("ledger", "it holds no instance number")
-		o.Life = sandbox.LifeAbsent
+		o.Life, o.Layer = sandbox.LifeAbsent, "ledger"
 		return o
 	}
 	if d.adbAnswers(ctx, note) {
-		o.Life = d.askBooted(ctx, note)
+		o.Life, o.Layer = d.askBooted(ctx, note), "adb"
 		d.describeVM(ctx, &o)
 		d.exposeStranger(ctx, rec, &o, note)
 		return o
@@ -57,9 +64,10 @@ func (d *Device) askLayers(ctx context.Context) sandbox.Observation {
 	switch launcher {
 	case cvd.LauncherAlive:
 		note("launcher", "answers")
-		o.Life = d.behindLauncher(ctx, note)
+		o.Life, o.Layer = d.behindLauncher(ctx, note), "launcher"
 		d.describeVM(ctx, &o)
 	case cvd.LauncherAbsent:
+		o.Layer = "process"
 		d.byProcesses(ctx, rec, &o, note)
 	case cvd.LauncherUnknown:
 		note("launcher", "gave no answer that tells: %v", err)
@@ -72,7 +80,7 @@ func (d *Device) notOurs(o *sandbox.Observation, note func(string, string, ...an
 	note("process", format, args...)
 	d.setBooted(false)
 	d.disconnect()
-	o.Life, o.CrosvmPID, o.LauncherPID, o.MemoryMB = sandbox.LifeAbsent, 0, 0, 0
+	o.Life, o.Layer, o.CrosvmPID, o.LauncherPID, o.MemoryMB = sandbox.LifeAbsent, "process", 0, 0, 0
 }
 
 // exposeStranger corrects the verdict where the one who answers on the device's port is not the

@@ -58,7 +58,7 @@ func (l *Ledger) Outcomes(ctx context.Context) (kept []Outcome, problems []error
 	}
 	for _, e := range entries {
 		path := filepath.Join(l.outcomesDir(), e.Name)
-		if strings.HasPrefix(e.Name, ".") { // a write that a kill cut short
+		if cutShort.MatchString(e.Name) { // a write that a kill cut short
 			problems = append(problems, l.clear(ctx, path)...)
 			continue
 		}
@@ -66,6 +66,9 @@ func (l *Ledger) Outcomes(ctx context.Context) (kept []Outcome, problems []error
 			continue
 		}
 		o, err := l.readOutcome(ctx, path)
+		if fault.Is(err, fault.NotFound) {
+			continue // forgotten meanwhile
+		}
 		if fault.Is(err, fault.Timeout) || fault.Is(err, fault.Cancelled) || fault.Is(err, fault.Unavailable) {
 			return nil, nil, err
 		}
@@ -100,6 +103,9 @@ func (l *Ledger) readOutcome(ctx context.Context, path string) (Outcome, error) 
 	}
 	return o, nil
 }
+
+// cutShort is how the temporary file of an outcome looks (see host.Files.WriteFile).
+var cutShort = regexp.MustCompile(`^\..+\.json[0-9]+$`)
 
 // plainID is how job ids look (UUIDs); others are hashed, for they come from outside.
 var plainID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)

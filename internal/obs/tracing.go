@@ -3,6 +3,7 @@ package obs
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"go.opentelemetry.io/otel"
@@ -69,10 +70,19 @@ func headers(list configs.Secret) map[string]string {
 	out := map[string]string{}
 	for _, pair := range strings.Split(list.Reveal(), ",") {
 		if name, value, ok := strings.Cut(pair, "="); ok {
-			out[strings.TrimSpace(name)] = strings.TrimSpace(value)
+			out[strings.TrimSpace(name)] = decoded(strings.TrimSpace(value))
 		}
 	}
 	return out
+}
+
+// decoded is a value as the variable's standard has it, percent-encoded ("Basic%20abc"); one that is
+// not encoded is taken as it stands.
+func decoded(value string) string {
+	if plain, err := url.PathUnescape(value); err == nil {
+		return plain
+	}
+	return value
 }
 
 // Enabled reports whether spans are sent anywhere.

@@ -109,6 +109,7 @@ const (
 // Observation is one look at a device.
 type Observation struct {
 	Life     Life
+	Layer    string // which layer decided: "adb", "launcher", "process", "ledger"; empty: none could
 	At       time.Time
 	Evidence []Evidence
 	// Who runs the device and how much memory (PSS, MiB) it holds; 0 where not known.

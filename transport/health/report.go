@@ -63,7 +63,9 @@ func totals(reading capacity.Reading, sandboxes []sandbox.Info, snapshots int) w
 		CPUs: max(reading.CPUs, 1), MemoryGiB: max(float64(reading.MemoryMB)/mbPerGiB, 1), DiskGiB: max(float64(reading.DiskGB), 1),
 	}
 	for _, s := range sandboxes {
-		t.AllocatedDiskGiB += float64(s.Resources.DiskGB)
+		if s.State != sandbox.Destroyed {
+			t.AllocatedDiskGiB += float64(s.Resources.DiskGB)
+		}
 		if s.State == sandbox.Started || s.State.Busy() {
 			t.AllocatedCPUs += float64(s.Resources.CPUs)
 			t.AllocatedMemoryGiB += float64(s.Resources.MemoryMB) / mbPerGiB

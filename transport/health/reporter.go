@@ -45,8 +45,10 @@ type Options struct {
 // notRegistered is said wherever somebody may look for the reason that no work comes.
 const notRegistered = "DAYTONA_API_URL is not set: this runner takes no jobs and reports to nobody; only its REST API is served"
 
-// measureLimit bounds one look at the host.
-const measureLimit = 15 * time.Second
+const (
+	measureLimit   = 15 * time.Second // of one look at the host
+	introduceLimit = 5 * time.Second  // of reading the own row; the next healthcheck waits for it
+)
 
 // Reporter tells Daytona how the runner is. It is safe for concurrent use.
 type Reporter struct {
@@ -99,19 +101,28 @@ func (r *Reporter) Run(ctx context.Context) error {
 func (r *Reporter) check(ctx context.Context) {
 	url := r.o.URL()
 	h := wire.HealthcheckDTO{AppVersion: r.o.Version, Domain: r.o.Domain, ProxyURL: url, APIURL: url}
-	measure, cancel := context.WithTimeout(ctx, measureLimit)
-	if totals, err := r.figures(measure); err == nil {
-		h.Metrics = &totals
-	} else if ctx.Err() == nil {
-		r.log.Warn("healthcheck without figures", zap.Error(err))
-	}
-	h.ServiceHealth = r.services(measure)
-	cancel()
+	r.measure(ctx, &h)
 	err := r.o.API.Healthcheck(ctx, h)
 	if ctx.Err() != nil {
 		return
 	}
 	r.note(ctx, err)
+}
+
+// measure looks at the host and at its helpers, at the same time: figures that hang must not make
+// helpers look ill that nobody had the time to ask.
+func (r *Reporter) measure(ctx context.Context, h *wire.HealthcheckDTO) {
+	measure, cancel := context.WithTimeout(ctx, measureLimit)
+	defer cancel()
+	var examined sync.WaitGroup
+	examined.Go(func() { h.ServiceHealth = r.services(measure) })
+	totals, err := r.figures(measure)
+	examined.Wait()
+	if err == nil {
+		h.Metrics = &totals
+	} else if ctx.Err() == nil {
+		r.log.Warn("healthcheck without figures", zap.Error(err))
+	}
 }
 
 // note remembers whether Daytona knows the runner, and says when that changed.
@@ -147,6 +158,8 @@ func (r *Reporter) note(ctx context.Context, err error) {
 // introduce says as what Daytona knows the runner: a row of the wrong class or region gets no work,
 // and nothing else tells.
 func (r *Reporter) introduce(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, introduceLimit)
+	defer cancel()
 	me, err := r.o.API.Me(ctx)
 	if err != nil {
 		r.log.Info("registered with Daytona", zap.String(obs.Address, r.o.APIURL), zap.NamedError("own_row", err))

@@ -16,6 +16,9 @@ func createSandbox(j wire.Job) (any, error) {
 	if err != nil {
 		return nil, fault.Op("payload", err)
 	}
+	if string(id) != j.ResourceID { // jobs are kept in order by the one, devices made by the other
+		return nil, fault.Invalidf("payload: id is %q, and the job is about %q", id, j.ResourceID)
+	}
 	return messages.CreateSandbox{ID: id, Spec: spec}, nil
 }
 

@@ -113,14 +113,15 @@ func (d *Door) Outcome(job messages.Job, answer any, err error) messages.Outcome
 // errorMessage is the reason for people. A full disk of a sandbox that exists can be recovered from;
 // a host that is full is a reason to place the sandbox elsewhere.
 func (d *Door) errorMessage(job messages.Job, err error) string {
-	text := d.redactor.Clean(err.Error())
+	whole := err.Error()
+	text := d.redactor.Clean(whole)
 	elsewhere := job.Type == wire.JobCreateSandbox && fault.Is(err, fault.Exhausted)
 	switch {
-	case wire.SaysDiskFull(text) && !elsewhere:
+	case wire.SaysDiskFull(whole) && !elsewhere:
 		return wire.RecoverableText(text)
 	case fault.Is(err, fault.Internal):
 		id := obs.NewErrorID()
-		d.log.Error("internal error", zap.String(obs.ErrorID, id), zap.String(obs.JobID, job.ID), zap.String(obs.JobType, job.Type), zap.Error(err))
+		d.log.Error("internal error", zap.String(obs.ErrorID, id), zap.String(obs.JobID, job.ID), zap.String(obs.JobType, job.Type), zap.String("error", text))
 		return "internal error " + id + ": " + text
 	default:
 		return text

@@ -82,7 +82,12 @@ func translate(j wire.Job) messages.Job {
 		m.Type, m.Refusal = unknownType, fault.Unsupportedf("unknown job type: %s", j.Type)
 		return m
 	}
-	m.Command, m.Refusal = k.command(j)
+	command, err := k.command(j)
+	if err != nil {
+		m.Refusal = err
+		return m
+	}
+	m.Command = command
 	return m
 }
 

@@ -8,14 +8,14 @@ import (
 // CreateSandboxDTO is the body of POST /sandboxes and the payload of CREATE_SANDBOX. Id and snapshot
 // are required.
 type CreateSandboxDTO struct {
-	ID           string            `json:"id"`
-	Snapshot     string            `json:"snapshot"`
-	CPUQuota     *int64            `json:"cpuQuota"`     // cores
-	MemoryQuota  *int64            `json:"memoryQuota"`  // GiB
-	StorageQuota *int64            `json:"storageQuota"` // GiB
-	GPUQuota     *int64            `json:"gpuQuota"`
-	Metadata     map[string]string `json:"metadata"`
-	SkipStart    bool              `json:"skipStart"`
+	ID           string `json:"id"`
+	Snapshot     string `json:"snapshot"`
+	CPUQuota     *int64 `json:"cpuQuota"`     // cores
+	MemoryQuota  *int64 `json:"memoryQuota"`  // GiB
+	StorageQuota *int64 `json:"storageQuota"` // GiB
+	GPUQuota     *int64 `json:"gpuQuota"`
+	Metadata     Texts  `json:"metadata"`
+	SkipStart    bool   `json:"skipStart"`
 
 	Name             string            `json:"name"`
 	UserID           string            `json:"userId"`

@@ -1,7 +1,5 @@
 package wire
 
-import "time"
-
 // The types of jobs, of both generations.
 const (
 	JobCreateSandbox   = "CREATE_SANDBOX"
@@ -40,7 +38,6 @@ type Job struct {
 	Payload      string            `json:"payload"`      // JSON in a text; empty: none
 	TraceContext map[string]string `json:"traceContext"` // W3C headers; nil: no trace
 	ErrorMessage string            `json:"errorMessage"`
-	CreatedAt    time.Time         `json:"createdAt"`
 }
 
 // JobStatusDTO is the body of POST /jobs/{id}/status.

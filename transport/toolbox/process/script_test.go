@@ -1,4 +1,4 @@
-package toolbox
+package process
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -131,7 +132,7 @@ func FuzzScript(f *testing.F) {
 		if len(file.Stmts) != want {
 			t.Errorf("%q has %d statements, want %d", script, len(file.Stmts), want)
 		}
-		word := string(appendQuoted(nil, value))
+		word := string(guestshell.Quote(nil, value))
 		inner := strings.TrimSuffix(strings.TrimPrefix(word, "'"), "'")
 		if got := strings.ReplaceAll(inner, `'\''`, "'"); got != value {
 			t.Errorf("%q is %s, which says %q", value, word, got)
@@ -157,7 +158,7 @@ func FuzzReadOutput(f *testing.F) {
 func TestKillScriptParses(t *testing.T) {
 	t.Parallel()
 	for _, variant := range []syntax.LangVariant{syntax.LangPOSIX, syntax.LangMirBSDKorn, syntax.LangBash} {
-		if _, err := syntax.NewParser(syntax.Variant(variant)).Parse(bytes.NewReader(killScript(77)), ""); err != nil {
+		if _, err := syntax.NewParser(syntax.Variant(variant)).Parse(bytes.NewReader(guestshell.Kill(77)), ""); err != nil {
 			t.Errorf("%v: %v", variant, err)
 		}
 	}
@@ -194,7 +195,7 @@ func TestKillScriptEndsTheGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 			kill := exec.CommandContext(ctx, "sh")
-			kill.Stdin = bytes.NewReader(killScript(readOutput(line[:n], testNonce).pid))
+			kill.Stdin = bytes.NewReader(guestshell.Kill(readOutput(line[:n], testNonce).pid))
 			if said, err := kill.CombinedOutput(); err != nil {
 				t.Errorf("kill: %v: %s", err, said)
 			}

@@ -1,4 +1,4 @@
-package toolbox
+package process
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 )
 
 // command is what one shell is to do.
@@ -68,36 +70,14 @@ func (c command) script(nonce string) []byte {
 	b = append(b, "exec 2>&1\necho '"...)
 	b = append(append(b, nonce...), "' $$\n"...)
 	if c.cwd != "" {
-		b = append(appendQuoted(append(b, "cd "...), pathArgument(c.cwd)), " || { echo; echo '"...)
+		b = append(guestshell.Quote(append(b, "cd "...), guestshell.Path(c.cwd)), " || { echo; echo '"...)
 		b = append(append(append(b, nonce...), noCwd...), "'; exit 1; }\n"...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.envs)) {
 		b = append(append(append(b, "export "...), name...), '=')
-		b = append(appendQuoted(b, c.envs[name]), '\n')
+		b = append(guestshell.Quote(b, c.envs[name]), '\n')
 	}
 	return append(append(b, c.text...), '\n')
-}
-
-// pathArgument keeps cd from taking a directory's name for an option, or for the one before.
-func pathArgument(path string) string {
-	if strings.HasPrefix(path, "-") {
-		return "./" + path
-	}
-	return path
-}
-
-// appendQuoted appends s as one word in single quotes, within which nothing is special.
-func appendQuoted(dst []byte, s string) []byte {
-	dst = append(dst, '\'')
-	for {
-		before, after, found := strings.Cut(s, "'")
-		dst = append(dst, before...)
-		if !found {
-			return append(dst, '\'')
-		}
-		dst = append(dst, `'\''`...)
-		s = after
-	}
 }
 
 // printed is the output of a script, with what the script said for itself taken out.
@@ -135,15 +115,4 @@ func readOutput(output []byte, nonce string) printed {
 		p.output, p.noCwd = rest, true
 	}
 	return p
-}
-
-// killScript ends the process group of the shell with this pid, which is that of all it
-// started. adbd makes the process that it starts a leader; where that one did not turn into our
-// shell but started it, the shell's own entry says which group it is in. The options are spelled
-// as in POSIX: dash refuses "kill -9 --", and mksh would take its "--" for a pid.
-func killScript(pid int) []byte {
-	return fmt.Appendf(nil, "kill -s KILL -- -%[1]d 2>/dev/null && exit 0\n"+
-		"read -r stat </proc/%[1]d/stat || exit 0\n"+
-		"set -- ${stat##*\\)}\n"+ // state, parent, group, ...; the name before may hold anything
-		"kill -s KILL -- -$3\n", pid)
 }

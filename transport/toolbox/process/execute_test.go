@@ -1,4 +1,4 @@
-package toolbox
+package process
 
 import (
 	"context"
@@ -18,6 +18,9 @@ import (
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
+	"github.com/daytonaio/runner-android/transport/lease"
+	"github.com/daytonaio/runner-android/transport/toolbox"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
 
@@ -39,17 +42,15 @@ func lessor(left <-chan struct{}) transporttest.AskerFunc {
 	}
 }
 
-func start(t *testing.T, shell Shell, left <-chan struct{}, o Options, limits ...transport.Limits) *transporttest.Client {
+func start(t *testing.T, shell guestshell.Shell, left <-chan struct{}, o Options, limits ...transport.Limits) *transporttest.Client {
 	t.Helper()
-	door := New(lessor(left), shell, o)
+	door := New(lease.New(lessor(left), nil), shell, o)
 	options := transport.Options{}
 	if len(limits) > 0 {
 		options.Limits = limits[0]
 	}
 	return transporttest.Start(t, options, func(s *transport.Server) {
-		for _, prefix := range Prefixes() {
-			s.Mount(prefix, door.Routes())
-		}
+		toolbox.Mount(s, door.Routes())
 	})
 }
 
@@ -237,15 +238,15 @@ func wantGone(t *testing.T, file string) {
 type scripted struct {
 	mu      sync.Mutex
 	scripts []string
-	run     func(ctx context.Context, n int, nonce string) (ShellResult, error)
+	run     func(ctx context.Context, n int, nonce string) (guestshell.Result, error)
 }
 
-func (s *scripted) Run(ctx context.Context, _ string, c ShellCommand) (ShellResult, error) {
+func (s *scripted) Run(ctx context.Context, _ string, c guestshell.Script) (guestshell.Result, error) {
 	s.mu.Lock()
-	s.scripts = append(s.scripts, string(c.Script))
+	s.scripts = append(s.scripts, string(c.Text))
 	n := len(s.scripts)
 	s.mu.Unlock()
-	_, nonce, _ := strings.Cut(string(c.Script), "echo '")
+	_, nonce, _ := strings.Cut(string(c.Text), "echo '")
 	nonce, _, _ = strings.Cut(nonce, "'")
 	return s.run(ctx, n, nonce)
 }
@@ -260,10 +261,10 @@ func (s *scripted) count() int {
 func TestLeaseEndsCommand(t *testing.T) {
 	t.Parallel()
 	left := make(chan struct{})
-	shell := &scripted{run: func(ctx context.Context, _ int, nonce string) (ShellResult, error) {
+	shell := &scripted{run: func(ctx context.Context, _ int, nonce string) (guestshell.Result, error) {
 		close(left)
 		<-ctx.Done()
-		return ShellResult{ExitCode: -1, Output: []byte(nonce + " 77\n")}, fault.Wrap(fault.Cancelled, "run", ctx.Err())
+		return guestshell.Result{ExitCode: -1, Output: []byte(nonce + " 77\n")}, fault.Wrap(fault.Cancelled, "run", ctx.Err())
 	}}
 	c := start(t, shell, left, Options{})
 	got := c.Do("POST", executePath, `{"command":"sleep 30"}`)
@@ -279,13 +280,13 @@ func TestLeaseEndsCommand(t *testing.T) {
 func TestStopEndsCommand(t *testing.T) {
 	t.Parallel()
 	entered := make(chan struct{})
-	shell := &scripted{run: func(ctx context.Context, n int, nonce string) (ShellResult, error) {
+	shell := &scripted{run: func(ctx context.Context, n int, nonce string) (guestshell.Result, error) {
 		if n > 1 {
-			return ShellResult{}, nil
+			return guestshell.Result{}, nil
 		}
 		close(entered)
 		<-ctx.Done()
-		return ShellResult{ExitCode: -1, Output: []byte(nonce + " 77\n")}, ctx.Err()
+		return guestshell.Result{ExitCode: -1, Output: []byte(nonce + " 77\n")}, ctx.Err()
 	}}
 	c := start(t, shell, nil, Options{}, transport.Limits{Drain: 2 * time.Second})
 	done := make(chan transporttest.Answer, 1)
@@ -308,19 +309,19 @@ func TestStopEndsCommand(t *testing.T) {
 // Ensure a lost device is an error of its kind, and a group that cannot be ended is logged.
 func TestDeviceLost(t *testing.T) {
 	t.Parallel()
-	c := start(t, &scripted{run: func(context.Context, int, string) (ShellResult, error) {
-		return ShellResult{ExitCode: -1}, fault.Unavailablef("adb 127.0.0.1:6520: connection lost")
+	c := start(t, &scripted{run: func(context.Context, int, string) (guestshell.Result, error) {
+		return guestshell.Result{ExitCode: -1}, fault.Unavailablef("adb 127.0.0.1:6520: connection lost")
 	}}, nil, Options{})
 	if got := c.Do("POST", executePath, `{"command":"x"}`); got.Status != 503 || got.Field(t, "message") != "unavailable: adb 127.0.0.1:6520: connection lost" {
 		t.Errorf("got %d %s", got.Status, got.Body)
 	}
 	core, logs := observer.New(zap.WarnLevel)
-	c = start(t, &scripted{run: func(ctx context.Context, n int, nonce string) (ShellResult, error) {
+	c = start(t, &scripted{run: func(ctx context.Context, n int, nonce string) (guestshell.Result, error) {
 		if n > 1 {
-			return ShellResult{}, fault.Unavailablef("gone")
+			return guestshell.Result{}, fault.Unavailablef("gone")
 		}
 		<-ctx.Done()
-		return ShellResult{Output: []byte(nonce + " 77\n")}, ctx.Err()
+		return guestshell.Result{Output: []byte(nonce + " 77\n")}, ctx.Err()
 	}}, nil, Options{MaxTime: time.Millisecond, Log: zap.New(core)})
 	if got := c.Do("POST", executePath, `{"command":"x"}`); got.Status != 408 {
 		t.Errorf("got %d %s", got.Status, got.Body)

@@ -1,4 +1,4 @@
-package toolbox
+package process
 
 import (
 	"bytes"
@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 )
 
 // hostShell is a Shell that runs scripts in the sh of the machine that tests, as adbd does in
 // the guest: in a session of its own, hung up on when the caller is gone.
 type hostShell struct{}
 
-var _ Shell = hostShell{}
+var _ guestshell.Shell = hostShell{}
 
 func sessionCommand(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
@@ -25,12 +26,12 @@ func sessionCommand(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func (hostShell) Run(ctx context.Context, _ string, c ShellCommand) (ShellResult, error) {
+func (hostShell) Run(ctx context.Context, _ string, c guestshell.Script) (guestshell.Result, error) {
 	cmd := sessionCommand(ctx, "sh")
 	var out bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.Script), &out, &out
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.Text), &out, &out
 	err := cmd.Run()
-	res := ShellResult{ExitCode: cmd.ProcessState.ExitCode(), Output: out.Bytes()}
+	res := guestshell.Result{ExitCode: cmd.ProcessState.ExitCode(), Output: out.Bytes()}
 	if over := int64(len(res.Output)) - c.MaxOutput; over > 0 {
 		res.Output, res.Dropped = res.Output[:c.MaxOutput], over
 	}

@@ -1,4 +1,4 @@
-package toolbox
+package process
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/obs"
-	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 )
 
 const (
@@ -47,23 +47,21 @@ func (r *executeResponse) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-func (t *Toolbox) execute(c *transport.Ctx) error {
-	id, err := c.SandboxID()
+func (d *Door) execute(c *transport.Ctx) error {
+	if _, err := c.SandboxID(); err != nil {
+		return err
+	}
+	cmd, limit, err := d.decode(c.Body())
 	if err != nil {
 		return err
 	}
-	cmd, limit, err := t.decode(c.Body())
+	held, err := d.leases.Take(c)
 	if err != nil {
 		return err
 	}
-	// The actor gives the lease or refuses it at once.
-	lease, err := transport.Ask[messages.Lease](c.Query(), t.actors, messages.AttachSandbox{ID: id})
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(t.leases.context(c.Context(), lease, id), limit, errCommandTime)
+	ctx, cancel := context.WithTimeoutCause(held.Context, limit, errCommandTime)
 	defer cancel()
-	answer, dropped, err := t.run(ctx, lease.Serial, cmd)
+	answer, dropped, err := d.run(ctx, held.Serial, cmd)
 	if err != nil {
 		return err
 	}
@@ -74,7 +72,7 @@ func (t *Toolbox) execute(c *transport.Ctx) error {
 }
 
 // decode reads and checks a request; the words of its errors are those of Daytona's daemon.
-func (t *Toolbox) decode(body []byte) (command, time.Duration, error) {
+func (d *Door) decode(body []byte) (command, time.Duration, error) {
 	var r executeRequest
 	if err := transport.DecodeJSON(body, &r); err != nil {
 		return command{}, 0, fault.Invalidf("invalid request body: %v", err)
@@ -88,8 +86,8 @@ func (t *Toolbox) decode(body []byte) (command, time.Duration, error) {
 		return command{}, 0, fault.Invalidf("%v", err)
 	}
 	limit := time.Duration(r.Timeout) * time.Second
-	if limit == 0 || limit > t.MaxTime {
-		limit = t.MaxTime
+	if limit == 0 || limit > d.MaxTime {
+		limit = d.MaxTime
 	}
 	return cmd, limit, nil
 }
@@ -98,14 +96,14 @@ func (t *Toolbox) decode(body []byte) (command, time.Duration, error) {
 var errCommandTime = transport.RequestTimeoutf("command execution timeout")
 
 // run executes cmd and returns the answer and how many bytes of output it lacks.
-func (t *Toolbox) run(ctx context.Context, serial string, cmd command) (*executeResponse, int64, error) {
+func (d *Door) run(ctx context.Context, serial string, cmd command) (*executeResponse, int64, error) {
 	nonce := "runner-" + rand.Text()
 	room := int64(len(nonce) + 16) // for the line with the pid
-	res, err := t.shell.Run(ctx, serial, ShellCommand{Script: cmd.script(nonce), MaxOutput: t.MaxOutput + room})
+	res, err := d.shell.Run(ctx, serial, guestshell.Script{Text: cmd.script(nonce), MaxOutput: d.MaxOutput + room})
 	p := readOutput(res.Output, nonce)
 	if cause := context.Cause(ctx); cause != nil && err != nil {
 		if !fault.Is(cause, fault.Conflict) { // a device that stops takes the command along
-			t.kill(ctx, serial, p.pid)
+			d.kill(ctx, serial, p.pid)
 		}
 		return nil, 0, cause
 	}
@@ -116,21 +114,21 @@ func (t *Toolbox) run(ctx context.Context, serial string, cmd command) (*execute
 		return &executeResponse{notRun, cwdText(p.output, cmd.cwd)}, 0, nil
 	}
 	output, dropped := p.output, res.Dropped
-	if over := int64(len(output)) - t.MaxOutput; over > 0 {
-		output, dropped = output[:t.MaxOutput], dropped+over
+	if over := int64(len(output)) - d.MaxOutput; over > 0 {
+		output, dropped = output[:d.MaxOutput], dropped+over
 	}
 	if dropped > 0 {
-		output = t.appendCut(output, dropped)
+		output = d.appendCut(output, dropped)
 	}
 	return &executeResponse{res.ExitCode, output}, dropped, nil
 }
 
 // appendCut says in the last line of the output that it is not all of it.
-func (t *Toolbox) appendCut(output []byte, dropped int64) []byte {
+func (d *Door) appendCut(output []byte, dropped int64) []byte {
 	if len(output) > 0 && output[len(output)-1] != '\n' {
 		output = append(output, '\n')
 	}
-	return fmt.Appendf(output, "[%d bytes of output were cut off: the limit is %d bytes]\n", dropped, t.MaxOutput)
+	return fmt.Appendf(output, "[%d bytes of output were cut off: the limit is %d bytes]\n", dropped, d.MaxOutput)
 }
 
 // cwdText is why the directory could not be changed: the shell's words, if it has any.
@@ -142,15 +140,15 @@ func cwdText(said []byte, cwd string) []byte {
 }
 
 // kill ends what a hung-up shell left behind. It does so after ctx has ended.
-func (t *Toolbox) kill(ctx context.Context, serial string, pid int) {
+func (d *Door) kill(ctx context.Context, serial string, pid int) {
 	if pid == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTime)
 	defer cancel()
-	res, err := t.shell.Run(ctx, serial, ShellCommand{Script: killScript(pid), MaxOutput: prologueLimit})
+	res, err := d.shell.Run(ctx, serial, guestshell.Script{Text: guestshell.Kill(pid), MaxOutput: prologueLimit})
 	if err != nil || res.ExitCode != 0 {
-		t.Log.Warn("command not ended", zap.String(obs.Serial, serial), zap.Int(obs.PID, pid),
+		d.Log.Warn("command not ended", zap.String(obs.Serial, serial), zap.Int(obs.PID, pid),
 			zap.Int(obs.ExitCode, res.ExitCode), zap.Error(err))
 	}
 }

@@ -1,0 +1,60 @@
+package transport
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// sockets counts those that are open: fasthttp forgets the connections that it hands over.
+type sockets struct {
+	life context.Context // ends when the server begins to drain
+	stop context.CancelCauseFunc
+
+	mu   sync.Mutex
+	open int
+	idle chan struct{} // closed when open becomes 0; nil while nobody waits
+}
+
+// enter registers a socket until leave is called. Its context has the values of span.
+func (r *sockets) enter(span context.Context, s *Socket) (ctx context.Context, leave func()) {
+	ctx, s.gone = context.WithCancelCause(span)
+	unwatch := context.AfterFunc(r.life, func() {
+		s.gone(context.Cause(r.life))
+		s.end(nil, context.Cause(r.life))
+		_ = s.conn.SetReadDeadline(time.Now()) // a read that waits sees no context
+	})
+	r.mu.Lock()
+	r.open++
+	r.mu.Unlock()
+	return ctx, func() {
+		unwatch()
+		s.gone(errClientGone)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.open--; r.open == 0 && r.idle != nil {
+			close(r.idle)
+			r.idle = nil
+		}
+	}
+}
+
+// wait returns when no socket is open, or ctx ends.
+func (r *sockets) wait(ctx context.Context) error {
+	r.mu.Lock()
+	if r.open == 0 {
+		r.mu.Unlock()
+		return nil
+	}
+	if r.idle == nil {
+		r.idle = make(chan struct{})
+	}
+	idle := r.idle
+	r.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
