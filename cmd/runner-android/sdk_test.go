@@ -34,6 +34,9 @@ var unserved = map[string][]string{
 	// It puts the values between the quotes of sh -c "…", where our shell already expands them; the daemon of
 	// its time had no shell there. A value with blanks or quotes arrives as something else.
 	"typescript 0.139.0": {"execute.env_special"},
+	// It finds a downloaded file by the plain filename of its part, which python-multipart reads as Latin-1 and
+	// no longer as filename* since 0.0.30: a name beyond ASCII is never the one that was asked for.
+	"python": {"fs.download_non_ascii"},
 }
 
 func TestTypeScriptSDK(t *testing.T) {

@@ -81,7 +81,8 @@ function makeSteps(sandbox) {
   const unique = crypto.randomBytes(4).toString('hex')
   const base = `/data/local/tmp/sdk-${unique}`
   const session = `s-${unique}`
-  const strange = `${base}/a b ü€.txt`
+  const spaced = `${base}/a b.txt`
+  const strange = `${base}/ü €.txt`
   const big = crypto.randomBytes(5 * 1024 * 1024)
   const asyncCommand = {}
   const ptys = {}
@@ -214,7 +215,8 @@ function makeSteps(sandbox) {
     }],
 
     ['fs.create_folder', () => files.createFolder(`${base}/sub/deeper`, '755')],
-    ['fs.upload_file', () => files.uploadFile(Buffer.from('one needle\ntwo\n'), strange)],
+    ['fs.upload_file', () => files.uploadFile(Buffer.from('one needle\ntwo\n'), spaced)],
+    ['fs.upload_non_ascii', () => files.uploadFile(Buffer.from('strange'), strange)],
     ['fs.upload_files', async () => {
       const local = path.join(os.tmpdir(), `sdk-${unique}.txt`)
       fs.writeFileSync(local, 'from a file needle\n')
@@ -229,12 +231,12 @@ function makeSteps(sandbox) {
     }],
     ['fs.list_files', async () => {
       const all = await files.listFiles(base)
-      check(all.map((f) => f.name).sort().join() === ['a b ü€.txt', 'new', 'sub'].sort().join(), all)
-      check(all.find((f) => f.name === 'sub').isDir && all.find((f) => f.name.startsWith('a b')).size === 15, all)
+      check(all.map((f) => f.name).sort().join() === ['a b.txt', 'new', 'sub', 'ü €.txt'].sort().join(), all)
+      check(all.find((f) => f.name === 'sub').isDir && all.find((f) => f.name === 'a b.txt').size === 15, all)
     }],
     ['fs.file_details', async () => {
       const f = await files.getFileDetails(strange)
-      check(f.name === 'a b ü€.txt' && f.size === 15 && !f.isDir && /^0[0-7]{3}$/.test(f.permissions), f)
+      check(f.name === 'ü €.txt' && f.size === 7 && !f.isDir && /^0[0-7]{3}$/.test(f.permissions), f)
     }],
     ['fs.file_details_missing', async () => {
       check((await files.getFileDetails(base)).isDir, 'its directory is none')
@@ -242,8 +244,12 @@ function makeSteps(sandbox) {
       check(statusOf(error) === 404 || /404|not.?found/i.test(`${error.name} ${error.message}`), `${error.name}: ${error.message}`)
     }],
     ['fs.download_file', async () => {
-      const data = await files.downloadFile(strange)
+      const data = await files.downloadFile(spaced)
       check(data.toString() === 'one needle\ntwo\n', data.toString())
+    }],
+    ['fs.download_non_ascii', async () => {
+      const data = await files.downloadFile(strange)
+      check(data.toString() === 'strange', data.toString())
     }],
     ['fs.download_files', async () => {
       const local = path.join(os.tmpdir(), `sdk-${unique}.down`)
@@ -259,16 +265,16 @@ function makeSteps(sandbox) {
     }],
     ['fs.search_files', async () => {
       const r = await files.searchFiles(base, '*.txt')
-      check(r.files.sort().join() === [strange, `${base}/new/first.txt`, `${base}/sub/second.txt`].sort().join(), r)
+      check(r.files.sort().join() === [spaced, strange, `${base}/new/first.txt`, `${base}/sub/second.txt`].sort().join(), r)
     }],
     ['fs.find_files', async () => {
       const all = await files.findFiles(base, 'needle')
-      check(all.length === 2 && all.some((m) => m.file === strange && m.line === 1 && m.content === 'one needle'), all)
+      check(all.length === 2 && all.some((m) => m.file === spaced && m.line === 1 && m.content === 'one needle'), all)
     }],
     ['fs.replace_in_files', async () => {
-      const all = await files.replaceInFiles([strange], 'needle', "pin'$1")
+      const all = await files.replaceInFiles([spaced], 'needle', "pin'$1")
       check(all.length === 1 && all[0].success, all)
-      check((await files.downloadFile(strange)).toString() === "one pin'$1\ntwo\n", 'the file is another')
+      check((await files.downloadFile(spaced)).toString() === "one pin'$1\ntwo\n", 'the file is another')
     }],
     ['fs.set_permissions', async () => {
       await files.setFilePermissions(`${base}/new/first.txt`, { mode: '600' })
