@@ -33,7 +33,7 @@ demo: DEMO_ROOT        ?= .demo
 demo: build ## a simulated host and the runner on it, until SIGINT (API_PORT, API_TOKEN, DEMO_ROOT)
 	@exec bin/cvd-sim host --root '$(DEMO_ROOT)' -- bin/runner-android
 
-test: build ## all tests: no root, no network; TESTFLAGS=-v says more
+test: build ## all tests: no root; without network those of e2e/sdk are skipped; TESTFLAGS=-v says more
 	@$(if $(RACE),,echo "make test: no C compiler found, so the race detector is off")
 	go test $(RACE) -shuffle=on -timeout 10m $(TESTFLAGS) ./...
 

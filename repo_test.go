@@ -248,7 +248,7 @@ func textFiles(t *testing.T) map[string][]byte {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && slices.Contains([]string{".git", ".demo", "bin", "node_modules"}, entry.Name()) {
+		if entry.IsDir() && slices.Contains([]string{".git", ".demo", "bin", "node_modules", ".venv"}, entry.Name()) {
 			return fs.SkipDir
 		}
 		if !entry.Type().IsRegular() || entry.Name() == "go.sum" {

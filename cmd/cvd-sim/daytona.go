@@ -19,7 +19,8 @@ func daytonaAPI(args []string) int {
 	address := flags.String("listen", "127.0.0.1:3000", "loopback address to serve on")
 	flags.StringVar(&o.Token, "token", simhost.DefaultToken, "the runner's bearer token")
 	flags.StringVar(&o.UserKey, "user-key", daytona.DefaultUserKey, "API key of the SDK's routes")
-	flags.StringVar(&o.ProxyURL, "proxy-url", daytona.DefaultProxyURL, "where Daytona's proxy would be")
+	flags.StringVar(&o.ProxyURL, "proxy-url", daytona.DefaultProxyURL, "where Daytona's proxy is")
+	flags.StringVar(&o.ProxyKey, "proxy-key", daytona.DefaultProxyKey, "API key of Daytona's proxy")
 	flags.Float64Var(&o.Scale, "time-scale", 1, "how much faster the API's own time goes")
 	flags.BoolVar(&o.NoBackups, "no-backups", false, "never ask for a backup unasked")
 	if err := flags.Parse(args); err != nil {

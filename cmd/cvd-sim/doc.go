@@ -5,7 +5,8 @@
 //	cvd-sim inject [--root DIR] add --fault FAULT [--command C] [--group G] [--instance N] [--nth N] [--times N]
 //	cvd-sim inject [--root DIR] list | clear [ID]
 //	cvd-sim reboot [--root DIR]
-//	cvd-sim daytona [--listen 127.0.0.1:3000] [--token T] [--user-key K] [--time-scale 1] [--proxy-url URL]
+//	cvd-sim daytona [--listen 127.0.0.1:3000] [--token T] [--user-key K] [--time-scale 1] [--proxy-url URL] [--proxy-key K]
+//	cvd-sim proxy [--listen 127.0.0.1:4000] [--api http://127.0.0.1:3000/api] [--key K] [--fault F]…
 //	cvd …, crosvm …, run_cvd, …: the programs of the host, normally through links below its root
 //
 // docs/simulator.md describes what it simulates and what not.

@@ -104,7 +104,7 @@ func TestHostRunsACommandAndLeavesNothingRunning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"http://127.0.0.1:" + itoa(port), "demo-token", ":" + itoa(root.Settings.ADBBasePort), "  daytona http://127.0.0.1:"} {
+	for _, want := range []string{"http://127.0.0.1:" + itoa(port), "demo-token", ":" + itoa(root.Settings.ADBBasePort), "  proxy http://127.0.0.1:", "  daytona http://127.0.0.1:"} {
 		if !strings.Contains(line, want) {
 			t.Errorf("%q does not say %s", line, want)
 		}

@@ -40,7 +40,9 @@ func faces() map[string]func(simroot.Call) int {
 
 // verbs are what a person uses.
 func verbs() map[string]func([]string) int {
-	return map[string]func([]string) int{"host": host, "inject": injectRules, "reboot": reboot, "daytona": daytonaAPI}
+	return map[string]func([]string) int{
+		"host": host, "inject": injectRules, "reboot": reboot, "daytona": daytonaAPI, "proxy": daytonaProxy,
+	}
 }
 
 func dispatch(name string, args []string) int {

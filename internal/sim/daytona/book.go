@@ -42,7 +42,7 @@ type violation struct {
 // requestRecord is one request to the API.
 type requestRecord struct {
 	At          string            `json:"at"`
-	By          string            `json:"by"` // runner, user, or "" for a token that nobody has
+	By          string            `json:"by"` // runner, user, proxy, or "" for a token that nobody has
 	Method      string            `json:"method"`
 	Path        string            `json:"path"`
 	Status      int               `json:"status"` // 0: closed without an answer
@@ -91,7 +91,7 @@ func (s *Server) note(r *http.Request, by role, at time.Time, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.book.requests = keepLast(append(s.book.requests, requestRecord{
-		At: iso(at), By: string(by), Method: r.Method, Path: r.URL.RequestURI(), Status: max(0, status),
+		At: iso(at), By: string(by), Method: r.Method, Path: withoutTokens(r.URL.RequestURI()), Status: max(0, status),
 		Traceparent: r.Header.Get("Traceparent") != "", Headers: headers,
 	}), maxRequests)
 }

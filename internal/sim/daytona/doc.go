@@ -1,5 +1,5 @@
 // Package daytona is a double of Daytona's control plane as a runner meets it: the job queue, the
-// healthcheck, the list of sandboxes, and the few routes that the public SDKs ask. It is made after
+// healthcheck, the list of sandboxes, and the few routes that the public SDKs and Daytona's proxy ask. It is made after
 // recordings of Daytona v0.190.0 (called "new") and the sources of 6 February 2026 ("feb"), never after
 // our own client, so that the two do not share a mistake.
 //

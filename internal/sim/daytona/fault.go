@@ -33,7 +33,7 @@ func faultPhases() map[string]phase {
 func faultRoutes() []string {
 	return []string{
 		routeAll, routePoll, routeReport, routeList, routeJob, routeHealthcheck,
-		routeForRunner, routeMe, routeState, routeSDK,
+		routeForRunner, routeMe, routeState, routeSDK, routeProxy,
 	}
 }
 

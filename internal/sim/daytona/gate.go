@@ -14,6 +14,7 @@ const (
 	anyRole    role = ""
 	runnerRole role = "runner"
 	userRole   role = "user"
+	proxyRole  role = "proxy"
 )
 
 // roleOf looks at the token. Daytona's own clients send "Bearer" exactly so.
@@ -26,6 +27,8 @@ func (s *Server) roleOf(r *http.Request) role {
 		return runnerRole
 	case same(token, s.options.UserKey):
 		return userRole
+	case same(token, s.options.ProxyKey):
+		return proxyRole
 	default:
 		return anyRole
 	}

@@ -128,6 +128,11 @@ func (s *Server) judgeMetrics(f fields) {
 func (s *Server) runnerMe(*http.Request) answer {
 	s.enter()
 	defer s.mu.Unlock()
+	return ok(s.runnerRow())
+}
+
+// runnerRow is that row as the API shows it. The lock is held.
+func (s *Server) runnerRow() map[string]any {
 	row := map[string]any{
 		"id": s.runner.id, "name": "runner-android", "region": regionID, "sandboxClass": sandboxClass, "apiVersion": "2",
 		"state": s.runner.state, "domain": s.runner.domain, "proxyUrl": s.runner.proxyURL, "apiUrl": s.runner.apiURL,
@@ -141,7 +146,7 @@ func (s *Server) runnerMe(*http.Request) answer {
 			row[name] = value
 		}
 	}
-	return ok(row)
+	return row
 }
 
 // keepLast drops what is before the last n.

@@ -2,8 +2,6 @@ package daytona
 
 import (
 	"errors"
-	"fmt"
-	"net/url"
 	"slices"
 	"time"
 )
@@ -70,6 +68,7 @@ type sandbox struct {
 	ephemeral                               bool // deleted when it stops; autoDeleteInterval 0
 	generation                              generation
 	previewToken                            string
+	public                                  bool // its preview ports need no authentication
 
 	state, desired string
 	before         string // state to return to after resizing, snapshotting or forking
@@ -199,9 +198,10 @@ func (s *Server) dto(sb *sandbox) sandboxDTO {
 	if sb.ephemeral {
 		autoDelete = 0
 	}
+	// The label is what an SDK's create adds, and wants to see before it runs code.
 	return sandboxDTO{
 		ID: sb.id, OrganizationID: sb.organizationID, Name: sb.name, Snapshot: sb.snapshot, User: sb.user, Env: sb.env,
-		Labels: map[string]string{}, NetworkBlockAll: sb.networkBlockAll, NetworkAllowList: sb.networkAllowList,
+		Labels: map[string]string{"code-toolbox-language": "python"}, Public: sb.public, NetworkBlockAll: sb.networkBlockAll, NetworkAllowList: sb.networkAllowList,
 		DomainAllowList: sb.domainAllowList, Target: sb.region, CPU: sb.cpu, GPU: sb.gpu, Memory: sb.memory, Disk: sb.disk,
 		State: sb.state, DesiredState: sb.desired, ErrorReason: sb.errorReason, Recoverable: sb.recoverable,
 		BackupState: sb.backupState, BackupCreatedAt: isoOrNull(sb.backupAt), AutoStopInterval: autoStopInterval,
@@ -213,12 +213,3 @@ func (s *Server) dto(sb *sandbox) sandboxDTO {
 }
 
 func (s *Server) toolboxBase() string { return s.options.ProxyURL + "/toolbox" }
-
-// preview is the address of a port of a sandbox behind Daytona's proxy.
-func (s *Server) preview(sb *sandbox, port int) string {
-	proxy, err := url.Parse(s.options.ProxyURL)
-	if err != nil || proxy.Port() == "" {
-		return fmt.Sprintf("http://%d-%s.proxy.localhost", port, sb.id)
-	}
-	return fmt.Sprintf("http://%d-%s.proxy.localhost:%s", port, sb.id, proxy.Port())
-}

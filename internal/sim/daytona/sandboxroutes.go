@@ -3,7 +3,6 @@ package daytona
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -121,18 +120,4 @@ func (s *Server) toolboxProxyURL(r *http.Request) answer {
 		return none
 	}
 	return ok(map[string]string{"url": s.toolboxBase()})
-}
-
-func (s *Server) previewURL(r *http.Request) answer {
-	port, err := strconv.Atoi(r.PathValue("port"))
-	if err != nil || port < 1 || port > 65535 {
-		return refused(http.StatusBadRequest, "port must be a port number")
-	}
-	s.enter()
-	defer s.mu.Unlock()
-	sb, none := s.visible(r)
-	if sb == nil {
-		return none
-	}
-	return ok(map[string]string{"sandboxId": sb.id, "url": s.preview(sb, port), "token": sb.previewToken})
 }

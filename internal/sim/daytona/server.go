@@ -10,7 +10,8 @@ import (
 type Options struct {
 	Token    string // the runner's bearer token
 	UserKey  string // API key of the SDK's routes; DefaultUserKey if empty
-	ProxyURL string // where Daytona's proxy would be; DefaultProxyURL if empty
+	ProxyURL string // where Daytona's proxy is; DefaultProxyURL if empty
+	ProxyKey string // API key of the proxy; DefaultProxyKey if empty
 	// Scale divides the API's own limits: with 60 a job is stale after ten seconds instead of ten minutes.
 	// 1 if it is not positive.
 	Scale float64
@@ -22,6 +23,7 @@ type Options struct {
 const (
 	DefaultUserKey  = "demo-key"
 	DefaultProxyURL = "http://127.0.0.1:4000"
+	DefaultProxyKey = "demo-proxy-key"
 )
 
 // Server is the double. It is an http.Handler, and safe for concurrent use.
@@ -35,6 +37,7 @@ type Server struct {
 	jobs      jobStore
 	sandboxes []*sandbox
 	snapshots []*snapshot
+	signed    []signedToken
 	runner    runner
 	faults    faultList
 	book      book
@@ -48,6 +51,9 @@ func New(o Options) *Server {
 	}
 	if o.ProxyURL == "" {
 		o.ProxyURL = DefaultProxyURL
+	}
+	if o.ProxyKey == "" {
+		o.ProxyKey = DefaultProxyKey
 	}
 	if o.Scale <= 0 {
 		o.Scale = 1
@@ -75,6 +81,7 @@ const (
 	routeForRunner   = "for-runner"
 	routeState       = "state"
 	routeSDK         = "sdk"
+	routeProxy       = "proxy"
 	routeUnknown     = "unknown"
 	routeAll         = "all"
 )
@@ -97,6 +104,14 @@ func (s *Server) routes() {
 		{"GET /api/sandbox/{id}", routeSDK, userRole, s.getSandbox},
 		{"GET /api/sandbox/{id}/toolbox-proxy-url", routeSDK, userRole, s.toolboxProxyURL},
 		{"GET /api/sandbox/{id}/ports/{port}/preview-url", routeSDK, userRole, s.previewURL},
+		{"GET /api/sandbox/{id}/ports/{port}/signed-preview-url", routeSDK, userRole, s.signedPreviewURL},
+		{"POST /api/sandbox/{id}/ports/{port}/signed-preview-url/{token}/expire", routeSDK, userRole, s.expireSigned},
+		{"POST /api/sandbox/{id}/public/{public}", routeSDK, userRole, s.setPublic},
+		{"GET /api/preview/{id}/public", routeProxy, proxyRole, s.previewPublic},
+		{"GET /api/preview/{id}/access", routeProxy, userRole, s.previewAccess},
+		{"GET /api/preview/{first}/{second}/{third}", routeProxy, proxyRole, s.previewToken},
+		{"GET /api/runners/by-sandbox/{id}", routeProxy, proxyRole, s.runnerBySandbox},
+		{"POST /api/sandbox/{id}/last-activity", routeProxy, proxyRole, s.lastActivity},
 		// Daytona looks for the route before it looks at the token.
 		{"/api/", routeUnknown, anyRole, unknownRoute},
 	} {

@@ -2,10 +2,12 @@ package simhost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
 	"github.com/daytonaio/runner-android/internal/sim/daytona"
+	"github.com/daytonaio/runner-android/internal/sim/ingress"
 )
 
 // usualDaytonaPort is where Daytona's own development set-up has its API.
@@ -18,9 +20,9 @@ type controlPlane struct {
 	stop func() error
 }
 
-// startControlPlane starts the double of Daytona's control plane, unless the caller's environment names
+// startControlPlane starts the doubles of Daytona's control plane and of its proxy, unless the caller's environment names
 // a Daytona, or names none by a variable that is set to nothing. It leaves apiPort to the command. The
-// double ends with stop.
+// doubles end with stop.
 func startControlPlane(lookup func(string) (string, bool), apiPort int, scale float64) (controlPlane, error) {
 	nothing := func() error { return nil }
 	name, named, declined := chosenDaytona(lookup)
@@ -34,18 +36,25 @@ func startControlPlane(lookup func(string) (string, bool), apiPort int, scale fl
 	if err != nil {
 		return controlPlane{}, err
 	}
+	front, err := listenForUsers(apiPort)
+	if err != nil {
+		return controlPlane{}, errors.Join(err, listener.Close())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	server := daytona.New(daytona.Options{Token: runnerToken(lookup), Scale: scale})
+	ended := make(chan error, 2)
+	proxyURL := "http://" + front.Addr().String()
+	server := daytona.New(daytona.Options{Token: runnerToken(lookup), Scale: scale, ProxyURL: proxyURL})
+	proxy := ingress.New(ingress.Options{APIURL: daytona.URL(listener), Key: daytona.DefaultProxyKey})
 	go func() { ended <- server.Serve(ctx, listener) }()
+	go func() { ended <- proxy.Serve(ctx, front) }()
 	env := []string{"DAYTONA_API_URL=" + daytona.URL(listener)}
 	if domain, _ := lookup("RUNNER_DOMAIN"); domain == "" {
 		env = append(env, "RUNNER_DOMAIN=127.0.0.1")
 	}
 	return controlPlane{
 		env:  env,
-		hint: fmt.Sprintf("daytona http://%s", listener.Addr()),
-		stop: func() error { cancel(); return <-ended },
+		hint: fmt.Sprintf("proxy %s  daytona http://%s", proxyURL, listener.Addr()),
+		stop: func() error { cancel(); return errors.Join(<-ended, <-ended) },
 	}, nil
 }
 
@@ -57,6 +66,14 @@ func listenBeside(apiPort int) (net.Listener, error) {
 		}
 	}
 	return daytona.Listen("127.0.0.1:0")
+}
+
+// listenForUsers does the same for the proxy.
+func listenForUsers(apiPort int) (net.Listener, error) {
+	if ingress.UsualAddress == fmt.Sprintf("127.0.0.1:%d", apiPort) {
+		return ingress.Listen("127.0.0.1:0")
+	}
+	return ingress.ListenUsual()
 }
 
 // chosenDaytona finds the variable by which the caller names a Daytona; declined is one set to nothing.

@@ -19,8 +19,8 @@ func TestTheCommandMeetsADaytonaUnlessItsCallerChoseOne(t *testing.T) {
 		env        map[string]string
 		exports    []string // names
 	}{
-		{"nothing said", "daytona http://127.0.0.1:", nil, []string{"DAYTONA_API_URL", "RUNNER_DOMAIN"}},
-		{"a domain chosen", "daytona http://127.0.0.1:", map[string]string{"RUNNER_DOMAIN": "host"}, []string{"DAYTONA_API_URL"}},
+		{"nothing said", "proxy http://127.0.0.1:", nil, []string{"DAYTONA_API_URL", "RUNNER_DOMAIN"}},
+		{"a domain chosen", "proxy http://127.0.0.1:", map[string]string{"RUNNER_DOMAIN": "host"}, []string{"DAYTONA_API_URL"}},
 		{"a Daytona named", "daytona $DAYTONA_API_URL", map[string]string{"DAYTONA_API_URL": "https://d/api"}, nil},
 		{"named by the old variable", "daytona $SERVER_URL", map[string]string{"SERVER_URL": "https://d"}, nil},
 		{"none wanted", "not registered with Daytona (REST only)", map[string]string{"DAYTONA_API_URL": ""}, nil},
@@ -39,6 +39,10 @@ func TestTheCommandMeetsADaytonaUnlessItsCallerChoseOne(t *testing.T) {
 		}
 		if !strings.HasPrefix(plane.hint, tt.hint) || !slices.Equal(names, tt.exports) && len(names)+len(tt.exports) > 0 {
 			t.Errorf("%s: %q, exports %v", tt.name, plane.hint, plane.env)
+		}
+		if _, address, _ := strings.Cut(plane.hint, "  "); strings.HasPrefix(plane.hint, "proxy ") &&
+			"DAYTONA_API_URL="+strings.TrimPrefix(address, "daytona ")+"/api" != plane.env[0] {
+			t.Errorf("%s: %q does not end with the API's address, %s", tt.name, plane.hint, plane.env[0])
 		}
 		if err := plane.stop(); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
@@ -85,5 +89,42 @@ func lookupIn(env map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		value, set := env[name]
 		return value, set
+	}
+}
+
+func TestTheProxyOfAHostLeadsToItsDaytona(t *testing.T) {
+	t.Parallel()
+	plane, err := startControlPlane(lookupIn(nil), 4000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	proxy := strings.Fields(plane.hint)[1]
+	if strings.HasSuffix(proxy, ":4000") {
+		t.Errorf("%s is the command's own port", proxy)
+	}
+	desk := strings.Fields(plane.hint)[3] + "/sim/jobs"
+	resp, err := client.Post(desk, "application/json", strings.NewReader(`{"type":"START_SANDBOX","sandboxId":"dev1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	for key, want := range map[string]int{"demo-key": http.StatusBadRequest, "nope": http.StatusUnauthorized} {
+		req, err := http.NewRequest(http.MethodGet, proxy+"/toolbox/dev1/version", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want { // no runner has said where it is
+			t.Errorf("%s: %d, want %d", key, resp.StatusCode, want)
+		}
+	}
+	if err := plane.stop(); err != nil {
+		t.Error(err)
 	}
 }

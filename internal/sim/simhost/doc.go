@@ -6,8 +6,8 @@
 // variables that a real host would have too. A *reboot* ends all processes of the host and empties its
 // /tmp; everything else stays, as on a real host: that is also what starting again on a used root is.
 //
-// Unless the caller names a Daytona, or none, the command also meets a double of Daytona's control plane,
-// which lives in this process.
+// Unless the caller names a Daytona, or none, the command also meets doubles of Daytona's control plane and
+// of its proxy, which live in this process.
 //
 // Processes are the host's when their executable lies below its root; the command is known by pid and
 // start time. Nothing is found by name.
