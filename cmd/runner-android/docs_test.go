@@ -1,0 +1,96 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// example is one block of shell in docs/api.md.
+type example struct{ route, script string }
+
+// examples reads the blocks behind the headings that name a route.
+func examples(t *testing.T) (all []example) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	heading := regexp.MustCompile("(?m)^### `([A-Z]+ [^`]+)`")
+	block := regexp.MustCompile("(?s)```sh\n(.*?)```")
+	at := heading.FindAllSubmatchIndex(text, -1)
+	for i, m := range at {
+		end := len(text)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		for _, b := range block.FindAllSubmatch(text[m[1]:end], -1) {
+			all = append(all, example{string(text[m[2]:m[3]]), string(b[1])})
+		}
+	}
+	return all
+}
+
+// Ensure every example of the API's documentation does what it says: it is understood, by a route that is
+// there, and answered with success unless the documentation says that there is no such thing yet.
+func TestExamplesOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("skipped: needs curl")
+	}
+	h := startHost(t)
+	r := startRunner(h)
+	dir := t.TempDir()
+	all := examples(t)
+	if len(all) < 20 {
+		t.Fatalf("only %d examples", len(all))
+	}
+	// What an example finds: a sandbox that is started, unless it makes it.
+	ready := func(e example) {
+		if e.route == "POST /sandboxes" {
+			r.want(200, "POST", "/sandboxes/dev-1/destroy", nil)
+			return
+		}
+		r.want(201, "POST", "/sandboxes", createBody("dev-1"))
+		if e.route == "DELETE /sandboxes/{id}" {
+			r.want(200, "POST", "/sandboxes/dev-1/destroy", nil)
+		}
+	}
+	for _, e := range all {
+		ready(e)
+		cmd := exec.Command("sh", "-eu")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "R="+r.url, "A=Authorization: Bearer "+token, "API_TOKEN="+token)
+		cmd.Stdin = strings.NewReader(`
+curl() { command curl --silent --show-error --max-time 60 --write-out '\nstatus %{http_code}\n' "$@"; }
+go() { :; }
+` + e.script)
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%s: %v: %s", e.route, err, errs.String())
+		}
+		statuses := regexp.MustCompile(`status (\d+)`).FindAllStringSubmatch(out.String(), -1)
+		if len(statuses) != strings.Count(e.script, "curl ") {
+			t.Errorf("%s: %d answers to\n%s", e.route, len(statuses), e.script)
+		}
+		for _, s := range statuses {
+			if ok := s[1][0] == '2' || s[1] == "101"; !ok {
+				t.Errorf("%s: status %s\n%s\n%s", e.route, s[1], e.script, lastLines(out.String()))
+			}
+		}
+	}
+	r.want(200, "POST", "/sandboxes/dev-1/destroy", nil)
+	h.wantClean()
+}
+
+func lastLines(s string) string {
+	if len(s) > 600 {
+		s = s[len(s)-600:]
+	}
+	return fmt.Sprintf("%q", s)
+}
