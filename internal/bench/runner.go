@@ -140,8 +140,11 @@ func (r *runner) device(ctx context.Context, id string) (device, error) {
 
 // execTarget is a command that does nothing in the guest.
 func (r *runner) execTarget(d device) target {
-	path := "/sandboxes/" + d.ID + "/toolbox/process/execute"
-	return target{r.addr, rawRequest(http.MethodPost, path, `{"command":"true"}`), wantExitZero}
+	return r.commandTarget(d.ID, `{"command":"true"}`)
+}
+
+func (r *runner) commandTarget(id, body string) target {
+	return target{r.addr, rawRequest(http.MethodPost, "/sandboxes/"+id+"/toolbox/process/execute", body), wantExitZero}
 }
 
 func wantExitZero(body []byte) error {
