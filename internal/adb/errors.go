@@ -21,6 +21,8 @@ var (
 	ErrRefused = errors.New("refused by the device")
 	// ErrNoExit: the command's stream ended without an exit code. Unavailable.
 	ErrNoExit = errors.New("device lost: the output ended without an exit code")
+	// ErrNoSpace: the device's file system is full. Exhausted.
+	ErrNoSpace = errors.New("no space left on the device")
 	// ErrAuthRequired: the device answered CNXN with AUTH. Unavailable.
 	ErrAuthRequired = errors.New("the device demands a key that this client does not have (AUTH): " +
 		"use an image without adb authentication, or reach it through an adb server whose key it trusts")
