@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/adb/wire"
@@ -71,7 +70,7 @@ func handshakeError(ctx context.Context, serial string, cause error) error {
 // openError says why a service could not be opened. Only the service's name is told: what
 // stands behind the colon may be a user's command.
 func openError(serial string, payload []byte, cause error) error {
-	name, _, _ := strings.Cut(string(payload[:min(len(payload), 64)]), ":")
+	name := serviceName(string(payload[:min(len(payload), 64)]))
 	kind := fault.KindOf(cause)
 	if errors.Is(cause, ErrRefused) {
 		kind = fault.Unavailable
