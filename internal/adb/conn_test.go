@@ -29,7 +29,7 @@ func TestHandshakeRefusals(t *testing.T) {
 		text   string
 	}{
 		{"a device that demands a key", packet(wire.AUTH, wire.AuthToken, 0, string(make([]byte, 20))),
-			ErrAuthRequired, "key"},
+			ErrAuthRequired, "key that it knows"},
 		{"a device that demands TLS", packet(wire.STLS, wire.STLSVersion, 0, ""), ErrTLSRequired, "TLS"},
 		{"a proxy whose guest is not up", nil, nil, "the guest is not up yet"},
 		{"a port of something else", []byte("SSH-2.0-OpenSSH_9.2p1 Debian-2"), wire.ErrMalformed, "magic"},
@@ -47,7 +47,11 @@ func TestHandshakeRefusals(t *testing.T) {
 				_ = device.(*net.TCPConn).CloseWrite()
 			}()
 			_, err := Connect(within(t), host, ConnOptions{Serial: "127.0.0.1:6521"})
-			if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), tt.text) ||
+			kind := fault.Unavailable
+			if errors.Is(tt.want, ErrAuthRequired) {
+				kind = fault.Forbidden
+			}
+			if !fault.Is(err, kind) || !strings.Contains(err.Error(), tt.text) ||
 				!strings.Contains(err.Error(), "127.0.0.1:6521") || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("got %v (%v)", err, fault.KindOf(err))
 			}
