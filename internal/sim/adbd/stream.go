@@ -27,6 +27,7 @@ type stream struct {
 	unread []byte // what of it was not read yet
 	ended  bool   // the host closed; Read yields what is left, then EOF
 	gone   bool   // CLSE was sent or received
+	cancel func() // of the context, if there is one
 }
 
 func newStream(c *conn, local, remote uint32, limit int) *stream {
@@ -156,6 +157,18 @@ func (s *stream) permit(ctx context.Context) error {
 	}
 }
 
+// context is done when the stream has ended. Its caller cancels it.
+func (s *stream) context() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(s.conn.ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel = cancel
+	if s.gone {
+		cancel()
+	}
+	return ctx, cancel
+}
+
 // hostClosed is a CLSE from the host, or the loss of the connection.
 func (s *stream) hostClosed() {
 	s.mu.Lock()
@@ -178,6 +191,9 @@ func (s *stream) end() (first bool) {
 		first = true
 		s.mu.Lock()
 		s.gone = true
+		if s.cancel != nil {
+			s.cancel()
+		}
 		s.mu.Unlock()
 		s.conn.forget(s)
 		close(s.closed)
