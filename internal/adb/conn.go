@@ -58,6 +58,7 @@ type Conn struct {
 	streams map[uint32]*muxStream
 	lastID  uint32
 	posted  []byte // control packets that wait for the next writer
+	early   int    // bytes of payloads that came before their turn
 	err     error  // why the connection ended; nil while it lives
 
 	done chan struct{}

@@ -298,6 +298,28 @@ func TestOneWriteIsOutstanding(t *testing.T) {
 	})
 }
 
+// As adb 29 sends them when a service hangs up.
+func TestPayloadsBeforeTheirTurnArriveInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, dev := scripted(t)
+		s, other := dev.open(c, 9), dev.open(c, 10)
+		for _, text := range []string{"one ", "two ", "three"} {
+			dev.send(wire.WRTE, 9, s.id, text)
+			dev.send(wire.WRTE, 10, other.id, text)
+		}
+		dev.send(wire.CLSE, 9, s.id, "")
+		go func() { _, _ = io.Copy(io.Discard, dev.nc) }()
+		if got, err := io.ReadAll(s); string(got) != "one two three" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		_ = other.Close()
+		if c.early != 0 || c.Err() != nil {
+			t.Errorf("%d bytes are still counted, %v", c.early, c.Err())
+		}
+	})
+}
+
 func TestPacketsForNobodyGetNoAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -385,9 +407,10 @@ func TestWhatEndsAConnection(t *testing.T) {
 		do   func(dev *script, s opened)
 		text string
 	}{
-		{"a second payload before the first was taken", func(dev *script, s opened) {
-			dev.send(wire.WRTE, 9, s.id, "a")
-			dev.send(wire.WRTE, 9, s.id, "b")
+		{"payloads without end before the first was taken", func(dev *script, s opened) {
+			for range maxEarly/wire.MaxPayload + 2 {
+				dev.send(wire.WRTE, 9, s.id, strings.Repeat("x", wire.MaxPayload))
+			}
 		}, "WRTE before OKAY"},
 		{"a new session", func(dev *script, s opened) {
 			dev.send(wire.CNXN, wire.Version, wire.MaxPayload, fakeBanner)
