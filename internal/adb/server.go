@@ -162,11 +162,6 @@ func (c *serverConn) request(ctx context.Context, requests ...[]byte) (net.Conn,
 	}
 	stop := closeWith(ctx, nc)
 	for _, r := range requests {
-		if len(r) > wire.MaxRequest {
-			err = fault.New(fault.TooLarge, "the service has %d bytes, an adb server takes %d: send it on stdin",
-				len(r), wire.MaxRequest)
-			break
-		}
 		if _, err = nc.Write(wire.AppendRequest(nil, r)); err != nil {
 			break
 		}
@@ -211,8 +206,8 @@ func (c *serverConn) explain(err error) error {
 	case strings.HasPrefix(reason, "unknown host service"):
 		return fault.New(fault.Unsupported, "adb server: %s", firstLine(reason))
 	case strings.HasPrefix(reason, "device "), strings.HasPrefix(reason, "no device"):
-		err = errors.New(firstLine(reason))
-		c.fail(err)
+		c.fail(errors.New(firstLine(reason)))
+		return c.Err()
 	}
 	return fault.Unavailablef("adb server: %s", firstLine(reason))
 }
@@ -232,8 +227,12 @@ func (c *serverConn) openLink(ctx context.Context, service []byte) (link, error)
 }
 
 func (c *serverConn) open(ctx context.Context, service []byte, limit int) (*serverStream, error) {
-	if len(service) == 0 {
+	switch {
+	case len(service) == 0:
 		return nil, fault.Invalidf("the service is empty")
+	case len(service) > wire.MaxRequest:
+		return nil, fault.New(fault.TooLarge, "the service has %d bytes, an adb server takes %d: send it on stdin",
+			len(service), wire.MaxRequest)
 	}
 	s := &serverStream{conn: c}
 	if err := c.register(s, limit); err != nil {

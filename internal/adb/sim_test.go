@@ -144,6 +144,12 @@ func (s *simulated) use(t testing.TB, change func(*adb.PoolOptions)) *adb.Device
 // runs adb against it.
 func realServer(t testing.TB) (addr string, run func(args ...string) string) {
 	t.Helper()
+	return realServerAt(t, t.TempDir())
+}
+
+// realServerAt is realServer with a home, where the server keeps its key.
+func realServerAt(t testing.TB, home string) (addr string, run func(args ...string) string) {
+	t.Helper()
 	program, err := exec.LookPath("adb")
 	if err != nil {
 		t.Skip("skipped: needs adb")
@@ -155,7 +161,7 @@ func realServer(t testing.TB) (addr string, run func(args ...string) string) {
 	addr = l.Addr().String()
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	_ = l.Close()
-	env := append(os.Environ(), "HOME="+t.TempDir(), "ADB_EMU=0", "ADB_USB=0", "ADB_MDNS=0", "ADB_VENDOR_KEYS=")
+	env := append(os.Environ(), "HOME="+home, "ADB_EMU=0", "ADB_USB=0", "ADB_MDNS=0", "ADB_VENDOR_KEYS=")
 	server := exec.Command(program, "-L", "tcp:"+port, "nodaemon", "server")
 	server.Env = env
 	if err := server.Start(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/daytonaio/runner-android/internal/adb/wire"
@@ -107,7 +108,7 @@ func (s *syncer) unexpected(ctx context.Context, id wire.SyncID, n uint32) error
 // printable keeps what may be shown of a device's text.
 func printable(text []byte) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
