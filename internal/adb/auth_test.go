@@ -110,15 +110,10 @@ func TestADeviceThatDemandsAKeyIsForbidden(t *testing.T) {
 	p := adb.NewPool(adb.PoolOptions{Dial: (&net.Dialer{}).DialContext})
 	defer p.Close()
 	d := p.Attach(s.addr, s.addr, nil)
-	for ctx := within(t); ; {
-		_, err := d.Shell(ctx, adb.ShellCommand{Command: "true"})
-		if fault.Is(err, fault.Forbidden) && errors.Is(err, adb.ErrAuthRequired) {
-			return
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("got %v (%v)", err, fault.KindOf(err))
-		}
-	}
+	eventually(t, "a shell is forbidden", func() bool {
+		_, err := d.Shell(within(t), adb.ShellCommand{Command: "true"})
+		return fault.Is(err, fault.Forbidden) && errors.Is(err, adb.ErrAuthRequired)
+	})
 }
 
 func TestKeyFilesAreThoseOfAdb(t *testing.T) {
@@ -189,26 +184,19 @@ func TestADeviceThatKnowsOnlyTheServersKeyIsReachedThroughIt(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	server, runADB := realServerAt(t, home)
-	var public []byte
-	for ctx := within(t); len(public) == 0; {
-		runADB("devices") // the server makes its key when it first needs it
-		public, _ = os.ReadFile(filepath.Join(home, ".android", "adbkey.pub"))
-		if k, err := adb.ReadKey(filepath.Join(home, ".android", "adbkey")); err == nil {
-			public = []byte(k.Public()) // adb 29 writes no .pub
+	var public string
+	eventually(t, "the server has a key", func() bool {
+		k, err := adb.ReadKey(filepath.Join(home, ".android", "adbkey"))
+		if err == nil {
+			public = k.Public()
 		}
-		if ctx.Err() != nil {
-			t.Fatal("the server makes no key")
-		}
-	}
-	s := demanding(t, strings.TrimSpace(string(public)))
+		return err == nil
+	})
+	s := demanding(t, public)
 	p := adb.NewPool(adb.PoolOptions{Dial: (&net.Dialer{}).DialContext, Server: server})
 	defer p.Close()
 	d := p.Attach(s.addr, s.addr, nil)
-	for ctx := within(t); d.State().Err == nil || !errors.Is(d.State().Err, adb.ErrAuthRequired); {
-		if ctx.Err() != nil {
-			t.Fatalf("state %+v", d.State())
-		}
-	}
+	eventually(t, "the device demands a key", func() bool { return errors.Is(d.State().Err, adb.ErrAuthRequired) })
 	if err := d.State().Err; !strings.Contains(err.Error(), "adb server") {
 		t.Errorf("the reason does not tell of the server: %v", err)
 	}
@@ -226,10 +214,8 @@ func TestADeviceThatKnowsOnlyTheServersKeyIsReachedThroughIt(t *testing.T) {
 	}
 	// The server loses the device: so do we, and say so.
 	runADB("disconnect", s.addr)
-	for ctx := within(t); d.State().Connected; {
-		_ = d.Ping(ctx)
-		if ctx.Err() != nil {
-			t.Fatal("the loss was not noticed")
-		}
-	}
+	eventually(t, "the loss is noticed", func() bool {
+		_ = d.Ping(within(t))
+		return !d.State().Connected
+	})
 }

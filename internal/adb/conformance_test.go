@@ -232,12 +232,9 @@ func badSources(t *testing.T, d *adb.Device) {
 		if !errors.Is(err, cause) || fault.KindOf(err) != fault.KindOf(cause) {
 			t.Errorf("got %v, want %v", err, cause)
 		}
-		gone := func() bool { return fault.Is(second(d.Stat(within(t), tmp+"cut")), fault.NotFound) }
-		for ctx := within(t); !gone(); {
-			if ctx.Err() != nil {
-				t.Fatal("half a file was left behind")
-			}
-		}
+		eventually(t, "half a file is removed", func() bool {
+			return fault.Is(second(d.Stat(within(t), tmp+"cut")), fault.NotFound)
+		})
 	}
 	_, err := d.Send(within(t), tmp+"cut", 0o644, time.Time{}, iotest.ErrReader(nil))
 	if !errors.Is(err, io.ErrNoProgress) {
