@@ -3,6 +3,7 @@ package adb
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -61,7 +62,15 @@ func (s *syncer) ask(ctx context.Context, id wire.SyncID, path string, more ...b
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	_, err := s.in.link.write(ctx, append(wire.AppendSyncRequest(nil, id, path), more...))
+	return s.say(ctx, append(wire.AppendSyncRequest(nil, id, path), more...))
+}
+
+// say sends what the device must want to hear: that it hung up is a loss.
+func (s *syncer) say(ctx context.Context, p []byte) error {
+	_, err := s.in.link.write(ctx, p)
+	if errors.Is(err, io.ErrClosedPipe) {
+		return lostError(s.in.link.name(), errors.New("the device ended the stream"))
+	}
 	return err
 }
 
