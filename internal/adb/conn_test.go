@@ -29,7 +29,7 @@ func TestHandshakeRefusals(t *testing.T) {
 		text   string
 	}{
 		{"a device that demands a key", packet(wire.AUTH, wire.AuthToken, 0, string(make([]byte, 20))),
-			ErrAuthRequired, "key"},
+			ErrAuthRequired, "key that it knows"},
 		{"a device that demands TLS", packet(wire.STLS, wire.STLSVersion, 0, ""), ErrTLSRequired, "TLS"},
 		{"a proxy whose guest is not up", nil, nil, "the guest is not up yet"},
 		{"a port of something else", []byte("SSH-2.0-OpenSSH_9.2p1 Debian-2"), wire.ErrMalformed, "magic"},
@@ -47,7 +47,11 @@ func TestHandshakeRefusals(t *testing.T) {
 				_ = device.(*net.TCPConn).CloseWrite()
 			}()
 			_, err := Connect(within(t), host, ConnOptions{Serial: "127.0.0.1:6521"})
-			if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), tt.text) ||
+			kind := fault.Unavailable
+			if errors.Is(tt.want, ErrAuthRequired) {
+				kind = fault.Forbidden
+			}
+			if !fault.Is(err, kind) || !strings.Contains(err.Error(), tt.text) ||
 				!strings.Contains(err.Error(), "127.0.0.1:6521") || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("got %v (%v)", err, fault.KindOf(err))
 			}
@@ -241,15 +245,21 @@ func (s *script) quiet() {
 	_ = s.nc.SetReadDeadline(time.Time{})
 }
 
+// opened is a stream and its id.
+type opened struct {
+	*Stream
+	id uint32
+}
+
 // open lets the device accept one stream with the given id of its own.
-func (s *script) open(c *Conn, remote uint32) *Stream {
+func (s *script) open(c *Conn, remote uint32) opened {
 	s.t.Helper()
 	go func() { s.send(wire.OKAY, remote, s.expect(wire.OPEN).Arg0, "") }()
 	st, err := c.Open(s.t.Context(), "tcp:1")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return st
+	return opened{st, st.link.(*muxStream).id}
 }
 
 func TestUnreadDataIsNotAcknowledged(t *testing.T) {
@@ -288,6 +298,28 @@ func TestOneWriteIsOutstanding(t *testing.T) {
 	})
 }
 
+// As adb 29 sends them when a service hangs up.
+func TestPayloadsBeforeTheirTurnArriveInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, dev := scripted(t)
+		s, other := dev.open(c, 9), dev.open(c, 10)
+		for _, text := range []string{"one ", "two ", "three"} {
+			dev.send(wire.WRTE, 9, s.id, text)
+			dev.send(wire.WRTE, 10, other.id, text)
+		}
+		dev.send(wire.CLSE, 9, s.id, "")
+		go func() { _, _ = io.Copy(io.Discard, dev.nc) }()
+		if got, err := io.ReadAll(s); string(got) != "one two three" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		_ = other.Close()
+		if c.early != 0 || c.Err() != nil {
+			t.Errorf("%d bytes are still counted, %v", c.early, c.Err())
+		}
+	})
+}
+
 func TestPacketsForNobodyGetNoAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -322,10 +354,10 @@ func TestCloseIsSentOnce(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		end  func(s *Stream)
+		end  func(s opened)
 	}{
-		{"by Close", func(s *Stream) { _ = s.Close() }},
-		{"by the Read that sees the end, not again by Close", func(s *Stream) {
+		{"by Close", func(s opened) { _ = s.Close() }},
+		{"by the Read that sees the end, not again by Close", func(s opened) {
 			_, _ = s.Read(make([]byte, 1))
 			_ = s.Close()
 		}},
@@ -372,24 +404,25 @@ func TestWhatEndsAConnection(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		do   func(dev *script, s *Stream)
+		do   func(dev *script, s opened)
 		text string
 	}{
-		{"a second payload before the first was taken", func(dev *script, s *Stream) {
-			dev.send(wire.WRTE, 9, s.id, "a")
-			dev.send(wire.WRTE, 9, s.id, "b")
+		{"payloads without end before the first was taken", func(dev *script, s opened) {
+			for range maxEarly/wire.MaxPayload + 2 {
+				dev.send(wire.WRTE, 9, s.id, strings.Repeat("x", wire.MaxPayload))
+			}
 		}, "WRTE before OKAY"},
-		{"a new session", func(dev *script, s *Stream) {
+		{"a new session", func(dev *script, s opened) {
 			dev.send(wire.CNXN, wire.Version, wire.MaxPayload, fakeBanner)
 		}, "new session"},
-		{"garbage", func(dev *script, s *Stream) { _, _ = dev.nc.Write(make([]byte, 24)) }, "magic"},
-		{"the device hanging up", func(dev *script, s *Stream) { _ = dev.nc.Close() }, "hung up"},
-		{"requests without end from who reads no answers", func(dev *script, s *Stream) {
+		{"garbage", func(dev *script, s opened) { _, _ = dev.nc.Write(make([]byte, 24)) }, "magic"},
+		{"the device hanging up", func(dev *script, s opened) { _ = dev.nc.Close() }, "hung up"},
+		{"requests without end from who reads no answers", func(dev *script, s opened) {
 			for id := range uint32(maxPosted) {
 				dev.send(wire.OPEN, id+1, 0, "tcp:22\x00")
 			}
 		}, "does not read"},
-		{"a socket that takes nothing", func(dev *script, s *Stream) {
+		{"a socket that takes nothing", func(dev *script, s opened) {
 			_, _ = s.Write([]byte("x"))
 		}, "took no data"},
 	}
@@ -474,7 +507,7 @@ func TestOldDeviceGetsChecksumsAndSmallPackets(t *testing.T) {
 
 func TestIDsSkipZeroAndWhatIsInUse(t *testing.T) {
 	t.Parallel()
-	c := &Conn{lastID: ^uint32(0) - 1, streams: map[uint32]*Stream{^uint32(0): {}, 1: {}}}
+	c := &Conn{lastID: ^uint32(0) - 1, streams: map[uint32]*muxStream{^uint32(0): {}, 1: {}}}
 	if id := c.freeID(); id != 2 {
 		t.Errorf("got id %d, want 2", id)
 	}

@@ -2,6 +2,7 @@ package adb
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ type Timing struct {
 	PingTimeout time.Duration // for a sign of life; 3 s
 	RetryMin    time.Duration // before the first attempt to reconnect; 250 ms
 	RetryMax    time.Duration // between attempts, and what a connection must last to count as good; 3 s
+	BulkIdle    time.Duration // until the second connection is closed for want of use; 30 s
 }
 
 func (t Timing) withDefaults() Timing {
@@ -28,6 +30,7 @@ func (t Timing) withDefaults() Timing {
 		PingTimeout: orDefault(t.PingTimeout, 3*time.Second),
 		RetryMin:    orDefault(t.RetryMin, 250*time.Millisecond),
 		RetryMax:    orDefault(t.RetryMax, 3*time.Second),
+		BulkIdle:    orDefault(t.BulkIdle, 30*time.Second),
 	}
 }
 
@@ -36,6 +39,14 @@ type DeviceOptions struct {
 	Serial string                                      // names the device, in errors too
 	Dial   func(ctx context.Context) (net.Conn, error) // reaches its adbd
 	Timing Timing
+	Keys   []*Key // see ConnOptions
+
+	// Mode is the way to the device; "" is Direct. Server reaches an adb server. With it, a
+	// direct device that demands a key we lack is used through that server, if it knows the
+	// device. Addr is how the server finds the device: the address of its adbd; "" is Serial.
+	Mode   Mode
+	Server func(ctx context.Context) (net.Conn, error)
+	Addr   string
 
 	// OnChange is told when the connection came up or was lost, one call at a time and never
 	// under a lock. A slow callback is not queued for: it is called once more with the latest
@@ -51,6 +62,7 @@ type State struct {
 	Banner    wire.Banner // of the present connection, else of the last; slice shared, never modify it
 	Err       error       // why it is not connected; nil while it is
 	Connects  int         // how often it came up
+	Via       Mode        // of the present connection, else of the last; "" before
 
 	Pong     time.Time     // when the device last answered: handshake or ping; zero before
 	PingTook time.Duration // how long the last answered ping took; zero before
@@ -58,21 +70,26 @@ type State struct {
 
 // Device is a lasting handle on one device: it connects, asks for signs of life, and
 // reconnects until Close. All methods are safe for concurrent use. A connected device costs
-// two goroutines and one socket.
+// two goroutines and one socket, and one of each more while it is used for bulk.
 type Device struct {
 	serial string
 	dial   func(ctx context.Context) (net.Conn, error)
 	timing Timing
+	keys   []*Key
+	mode   Mode
+	server serverOptions
 
 	life context.Context // ends with Close
 	end  context.CancelFunc
 	kick chan struct{} // poked when somebody begins to wait for the connection
+	turn chan struct{} // the right to make the second connection
 	wg   sync.WaitGroup
 
 	mu        sync.Mutex
 	started   bool
-	conn      *Conn // nil while not connected
+	conn      session // nil while not connected
 	state     State
+	second    *bulk // nil while there is none
 	waiters   int
 	came      chan struct{} // closed when the connection comes up; then replaced
 	onChange  func(State)
@@ -86,9 +103,16 @@ func NewDevice(opts DeviceOptions) *Device {
 		serial:   opts.Serial,
 		dial:     opts.Dial,
 		timing:   opts.Timing.withDefaults(),
+		keys:     opts.Keys,
+		mode:     opts.Mode,
+		server:   serverOptions{dial: opts.Server, serial: opts.Serial, addr: opts.Addr, connect: opts.Mode == Server},
 		kick:     make(chan struct{}, 1),
+		turn:     make(chan struct{}, 1),
 		came:     make(chan struct{}),
 		onChange: opts.OnChange,
+	}
+	if d.server.addr == "" {
+		d.server.addr = opts.Serial
 	}
 	d.state = State{Since: time.Now(), Err: fault.Unavailablef("not tried yet")}
 	d.life, d.end = context.WithCancel(context.Background())
@@ -127,7 +151,7 @@ func (d *Device) State() State {
 }
 
 // current returns the connection, or why there is none.
-func (d *Device) current() (*Conn, error) {
+func (d *Device) current() (session, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conn == nil {
@@ -143,10 +167,10 @@ func (d *Device) Await(ctx context.Context) error {
 	d.mu.Lock()
 	d.waiters++
 	wake(d.kick)
+	var end error
 	for d.conn == nil {
 		came := d.came
 		d.mu.Unlock()
-		var end error
 		select {
 		case <-came:
 		case <-ctx.Done():
@@ -161,6 +185,9 @@ func (d *Device) Await(ctx context.Context) error {
 	}
 	d.waiters--
 	up, since, cause := d.conn != nil, d.state.Since, d.state.Err
+	if errors.Is(end, errHandedIn) {
+		cause = end
+	}
 	d.mu.Unlock()
 	if up {
 		return nil
@@ -183,7 +210,7 @@ func (d *Device) Open(ctx context.Context, service string) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Open(ctx, service)
+	return openStream(ctx, c, service)
 }
 
 // Shell is Conn.Shell on the present connection. Without one it fails at once: Unavailable,
@@ -193,7 +220,7 @@ func (d *Device) Shell(ctx context.Context, cmd ShellCommand) (ShellResult, erro
 	if err != nil {
 		return ShellResult{ExitCode: NoExit}, err
 	}
-	return c.Shell(ctx, cmd)
+	return runShell(ctx, c, &cmd)
 }
 
 // Ping is Conn.Ping on the present connection.

@@ -4,18 +4,20 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
-
-	"github.com/daytonaio/runner-android/internal/fault"
 )
 
 // run keeps the device connected until Close.
 func (d *Device) run() {
 	wait := backoff{min: d.timing.RetryMin, max: d.timing.RetryMax}
+	way := d.mode
 	for {
-		conn, err := d.connect()
+		conn, err := d.connect(way)
 		if err != nil {
 			d.setCause(err)
 		} else {
+			if way = d.mode; conn.via() == Server {
+				way = Server // offers no key to a device that refused it, unless the server fails
+			}
 			began := time.Now()
 			d.up(conn)
 			d.down(d.tend(conn))
@@ -31,18 +33,8 @@ func (d *Device) run() {
 	}
 }
 
-func (d *Device) connect() (*Conn, error) {
-	ctx, cancel := context.WithTimeout(d.life, d.timing.Connect)
-	defer cancel()
-	nc, err := d.dial(ctx)
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, "dial", err)
-	}
-	return Connect(ctx, nc, ConnOptions{Serial: d.serial, Handshake: d.timing.Connect, Write: d.timing.Write})
-}
-
 // tend asks the device for signs of life until the connection ends, and returns why it did.
-func (d *Device) tend(c *Conn) error {
+func (d *Device) tend(c session) error {
 	defer func() { _ = c.Close() }()
 	tick := time.NewTimer(jitter(d.timing.PingEvery))
 	defer tick.Stop()
@@ -61,7 +53,7 @@ func (d *Device) tend(c *Conn) error {
 }
 
 // ping ends the connection when no answer comes in time, a write that hangs included.
-func (d *Device) ping(c *Conn) {
+func (d *Device) ping(c session) {
 	ctx, cancel := context.WithTimeout(d.life, d.timing.PingTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.fail(errNoPong) })
@@ -83,7 +75,7 @@ func (d *Device) setCause(err error) {
 	d.mu.Unlock()
 }
 
-func (d *Device) up(c *Conn) {
+func (d *Device) up(c session) {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -91,6 +83,7 @@ func (d *Device) up(c *Conn) {
 	d.state.Connected, d.state.Since, d.state.Err = true, now, nil
 	d.state.Banner, d.state.Pong = c.Banner(), now
 	d.state.Connects++
+	d.state.Via = c.via()
 	close(d.came)
 	d.came = make(chan struct{})
 	d.announceLocked()
@@ -98,10 +91,11 @@ func (d *Device) up(c *Conn) {
 
 func (d *Device) down(cause error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.conn = nil
+	d.conn = nil // from here on nobody makes a second connection
 	d.state.Connected, d.state.Since, d.state.Err = false, time.Now(), cause
 	d.announceLocked()
+	d.mu.Unlock()
+	d.dropBulk()
 }
 
 // announceLocked has the callback called. A goroutine exists only while it has work.
