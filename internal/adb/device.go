@@ -71,7 +71,7 @@ type Device struct {
 
 	mu        sync.Mutex
 	started   bool
-	conn      *Conn // nil while not connected
+	conn      session // nil while not connected
 	state     State
 	waiters   int
 	came      chan struct{} // closed when the connection comes up; then replaced
@@ -127,7 +127,7 @@ func (d *Device) State() State {
 }
 
 // current returns the connection, or why there is none.
-func (d *Device) current() (*Conn, error) {
+func (d *Device) current() (session, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conn == nil {
@@ -183,7 +183,7 @@ func (d *Device) Open(ctx context.Context, service string) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Open(ctx, service)
+	return openStream(ctx, c, service)
 }
 
 // Shell is Conn.Shell on the present connection. Without one it fails at once: Unavailable,
@@ -193,7 +193,7 @@ func (d *Device) Shell(ctx context.Context, cmd ShellCommand) (ShellResult, erro
 	if err != nil {
 		return ShellResult{ExitCode: NoExit}, err
 	}
-	return c.Shell(ctx, cmd)
+	return runShell(ctx, c, &cmd)
 }
 
 // Ping is Conn.Ping on the present connection.

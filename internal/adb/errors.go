@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/adb/wire"
@@ -21,6 +20,8 @@ var (
 	ErrRefused = errors.New("refused by the device")
 	// ErrNoExit: the command's stream ended without an exit code. Unavailable.
 	ErrNoExit = errors.New("device lost: the output ended without an exit code")
+	// ErrNoSpace: the device's file system is full. Exhausted.
+	ErrNoSpace = errors.New("no space left on the device")
 	// ErrAuthRequired: the device answered CNXN with AUTH. Unavailable.
 	ErrAuthRequired = errors.New("the device demands a key that this client does not have (AUTH): " +
 		"use an image without adb authentication, or reach it through an adb server whose key it trusts")
@@ -69,7 +70,7 @@ func handshakeError(ctx context.Context, serial string, cause error) error {
 // openError says why a service could not be opened. Only the service's name is told: what
 // stands behind the colon may be a user's command.
 func openError(serial string, payload []byte, cause error) error {
-	name, _, _ := strings.Cut(string(payload[:min(len(payload), 64)]), ":")
+	name := serviceName(string(payload[:min(len(payload), 64)]))
 	kind := fault.KindOf(cause)
 	if errors.Is(cause, ErrRefused) {
 		kind = fault.Unavailable

@@ -42,7 +42,7 @@ func (d *Device) connect() (*Conn, error) {
 }
 
 // tend asks the device for signs of life until the connection ends, and returns why it did.
-func (d *Device) tend(c *Conn) error {
+func (d *Device) tend(c session) error {
 	defer func() { _ = c.Close() }()
 	tick := time.NewTimer(jitter(d.timing.PingEvery))
 	defer tick.Stop()
@@ -61,7 +61,7 @@ func (d *Device) tend(c *Conn) error {
 }
 
 // ping ends the connection when no answer comes in time, a write that hangs included.
-func (d *Device) ping(c *Conn) {
+func (d *Device) ping(c session) {
 	ctx, cancel := context.WithTimeout(d.life, d.timing.PingTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.fail(errNoPong) })
@@ -83,7 +83,7 @@ func (d *Device) setCause(err error) {
 	d.mu.Unlock()
 }
 
-func (d *Device) up(c *Conn) {
+func (d *Device) up(c session) {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
