@@ -115,9 +115,18 @@ func (c *Conn) Close() error {
 // fail ends the connection. The first cause stays.
 func (c *Conn) fail(cause error) {
 	c.mu.Lock()
+	first := c.endLocked(cause)
+	c.mu.Unlock()
+	if first {
+		_ = c.nc.Close() // the cause is what matters
+	}
+}
+
+// endLocked reports whether it was this call that ended the connection; its caller then closes
+// the socket, without the lock.
+func (c *Conn) endLocked(cause error) bool {
 	if c.err != nil {
-		c.mu.Unlock()
-		return
+		return false
 	}
 	c.err = lostError(c.serial, cause)
 	for _, s := range c.streams {
@@ -126,9 +135,24 @@ func (c *Conn) fail(cause error) {
 	}
 	clear(c.streams)
 	c.posted = nil
-	c.mu.Unlock()
 	close(c.done)
-	_ = c.nc.Close() // the cause is what matters
+	return true
+}
+
+// endIfIdle ends a connection that has no stream, and had none since it was asked with what the
+// last call returned. It reports whether the connection has ended.
+func (c *Conn) endIfIdle(since uint32) (now uint32, ended bool) {
+	c.mu.Lock()
+	first := false
+	if c.lastID == since && len(c.streams) == 0 {
+		first = c.endLocked(errIdle)
+	}
+	now, ended = c.lastID, c.err != nil
+	c.mu.Unlock()
+	if first {
+		_ = c.nc.Close()
+	}
+	return now, ended
 }
 
 // Open starts a conversation with a service of the device and returns when the device has

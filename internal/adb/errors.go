@@ -35,6 +35,7 @@ var (
 	errRestarted = errors.New("the device began a new session")
 	errFlooded   = errors.New("the device sends requests and does not read the answers")
 	errHandedIn  = errors.New("closed by the runner")
+	errIdle      = errors.New("not used for a while")
 	errNoPong    = errors.New("the device did not answer a ping in time")
 	errSilent    = errors.New("accepted, but no CNXN came in time: adbd is not up, or hangs")
 )

@@ -31,9 +31,17 @@ func (d *Device) run() {
 	}
 }
 
-func (d *Device) connect() (*Conn, error) {
+func (d *Device) connect() (session, error) {
 	ctx, cancel := context.WithTimeout(d.life, d.timing.Connect)
 	defer cancel()
+	c, err := d.connectDirect(ctx)
+	if err != nil {
+		return nil, err // and no session that is not nil
+	}
+	return c, nil
+}
+
+func (d *Device) connectDirect(ctx context.Context) (*Conn, error) {
 	nc, err := d.dial(ctx)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "dial", err)
@@ -98,10 +106,11 @@ func (d *Device) up(c session) {
 
 func (d *Device) down(cause error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.conn = nil
+	d.conn = nil // from here on nobody makes a second connection
 	d.state.Connected, d.state.Since, d.state.Err = false, time.Now(), cause
 	d.announceLocked()
+	d.mu.Unlock()
+	d.dropBulk()
 }
 
 // announceLocked has the callback called. A goroutine exists only while it has work.

@@ -121,7 +121,7 @@ func needFeature(s session, feature, since string) error {
 // stderr have been closed. That packet is not acknowledged: adbd answers our CLSE as well,
 // and a round trip is saved.
 func collect(ctx context.Context, l link, out *output) (code int, err error) {
-	r := shellReader{link: l}
+	r := shellReader{in: linkReader{link: l}}
 	for {
 		f, err := r.next(ctx)
 		if err != nil {
@@ -138,43 +138,30 @@ func collect(ctx context.Context, l link, out *output) (code int, err error) {
 
 // shellReader takes the shell packets off a link, in pieces of at most one payload.
 type shellReader struct {
-	link link
-	dec  wire.ShellDecoder
-	data []byte // what of the payload was not decoded yet
-	held bool   // the payload was not released
+	in  linkReader
+	dec wire.ShellDecoder
 }
 
 // next returns the next piece that is not empty. It is valid until the call after, which lets
 // the device send on.
 func (r *shellReader) next(ctx context.Context) (f wire.Fragment, err error) {
 	for {
-		if len(r.data) == 0 {
-			if err := r.fill(ctx); err != nil {
-				return f, err
-			}
+		err := r.in.fill(ctx)
+		if errors.Is(err, io.EOF) {
+			err = ErrNoExit
+		} else if err != nil {
+			return f, err
 		}
-		if f, r.data, err = r.dec.Next(r.data); err != nil {
-			return f, fault.Wrap(fault.Unavailable, "adb "+r.link.name(), err)
+		if err == nil {
+			f, r.in.data, err = r.dec.Next(r.in.data)
+		}
+		if err != nil {
+			return f, fault.Wrap(fault.Unavailable, "adb "+r.in.link.name(), err)
 		}
 		if len(f.Data) > 0 {
 			return f, nil
 		}
 	}
-}
-
-func (r *shellReader) fill(ctx context.Context) (err error) {
-	if r.held {
-		r.held = false
-		if err := r.link.release(ctx); err != nil {
-			return err
-		}
-	}
-	r.data, err = r.link.next(ctx)
-	if errors.Is(err, io.EOF) {
-		return fault.Wrap(fault.Unavailable, "adb "+r.link.name(), ErrNoExit)
-	}
-	r.held = err == nil
-	return err
 }
 
 // output is where a command's output goes.
