@@ -174,3 +174,29 @@ func form(t testing.TB, fields ...field) (body, header string) {
 	}
 	return b.String(), "Content-Type: " + w.FormDataContentType()
 }
+
+// dying is a shell that is lost together with the device, except for what goes before.
+type dying struct {
+	guestshell.Shell
+	dead *bool
+}
+
+func (d dying) Run(ctx context.Context, serial string, s guestshell.Script) (guestshell.Result, error) {
+	if *d.dead && bytes.Contains(s.Text, []byte("\nrm -f -- ")) {
+		return guestshell.Result{ExitCode: -1}, guestfilestest.ErrLost
+	}
+	return d.Shell.Run(ctx, serial, s)
+}
+
+// truncating is a shell that loses half of a file before it is looked at.
+type truncating struct{ guestshell.Shell }
+
+func (d truncating) Run(ctx context.Context, serial string, s guestshell.Script) (guestshell.Result, error) {
+	if _, rest, ok := bytes.Cut(s.Text, []byte("stat -c %s '")); ok {
+		name, _, _ := bytes.Cut(rest, []byte("'"))
+		if err := os.Truncate(string(name), 3); err != nil {
+			return guestshell.Result{}, err
+		}
+	}
+	return d.Shell.Run(ctx, serial, s)
+}

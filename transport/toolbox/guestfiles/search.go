@@ -67,7 +67,8 @@ func endOfClass(pattern string, i int) int {
 }
 
 // Containing returns the regular files below root in which the guest's grep finds the text, binary ones
-// included, in the order of a walk; links are not followed except root itself. /proc, /sys and /dev are left out, unless
+// included, in the order of a walk; links are not followed except root itself. Toybox takes a line that begins with a
+// NUL for empty: such lines are not seen. /proc, /sys and /dev are left out, unless
 // root lies in them: some of their files never end. At most limit are returned; more tells that there are.
 func (f *Files) Containing(ctx context.Context, root, text string, limit int) (found []string, more bool, err error) {
 	if strings.ContainsAny(text, "\n\x00") {
