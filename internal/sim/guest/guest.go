@@ -167,6 +167,7 @@ func (g *Guest) leave() { g.running.Done() }
 func (g *Guest) view(p *process) *vfs.View {
 	v := g.tree.As(p.cred)
 	v.PID = p.pid
+	v.Ctx = p.ctx
 	return v
 }
 

@@ -115,7 +115,7 @@ func devices() *vfs.Node {
 	return vfs.Dir(0o755, map[string]*vfs.Node{
 		"null": device(discard{}), "zero": device(zeros{}), "full": device(full{}),
 		"random": device(noise{}), "urandom": device(noise{}),
-		"tty":   vfs.Device(0o666, func(int) (io.ReadWriter, error) { return nil, syscall.ENXIO }),
+		"tty":   vfs.Descriptor(-1),
 		"fd":    vfs.Dir(0o755, fds),
 		"stdin": vfs.Link("/dev/fd/0"), "stdout": vfs.Link("/dev/fd/1"), "stderr": vfs.Link("/dev/fd/2"),
 		"shm": vfs.Dir(0o711, nil), "socket": vfs.Dir(0o755, nil), "block": vfs.Dir(0o755, nil),

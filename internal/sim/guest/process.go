@@ -42,6 +42,7 @@ type process struct {
 	interrupt func()
 	// child is what a background job waits for; it ends with the job.
 	child *process
+	told  bool // its death was reported
 }
 
 // killedBy is the signal that ends the process, 0 if there is none.

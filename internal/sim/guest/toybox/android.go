@@ -39,7 +39,7 @@ func getprop(c *Call) int {
 
 func setprop(c *Call) int {
 	if len(c.Args) != 3 {
-		return c.fail("Needs 2 arguments (see \"setprop --help\")")
+		return c.needs(2)
 	}
 	if err := c.Sys.SetProperty(c.Args[1], c.Args[2]); err != nil {
 		return c.fail("failed to set property '%s' to '%s'", c.Args[1], c.Args[2])

@@ -32,6 +32,12 @@ func SignalNames() []string {
 		"CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS")
 }
 
+// SignalText describes a signal as strsignal(3) does; the common ones only.
+func SignalText(sig int) string {
+	return map[int]string{SIGHUP: "Hangup", SIGQUIT: "Quit", 6: "Aborted", SIGKILL: "Killed", 10: "User defined signal 1",
+		11: "Segmentation fault", 12: "User defined signal 2", SIGALRM: "Alarm clock", SIGTERM: "Terminated"}[sig]
+}
+
 // SignalNumber reads a signal's name, with or without SIG, or number.
 func SignalNumber(text string) (int, bool) {
 	if n, err := strconv.Atoi(text); err == nil {
@@ -124,7 +130,7 @@ func kill(c *Call) int {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		return c.fail("Needs 1 argument (see \"kill --help\")")
+		return c.needs(1)
 	}
 	status := 0
 	for _, arg := range args {
