@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/daytonaio/runner-android/internal/sim/guest/ports"
 	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 )
@@ -43,6 +44,7 @@ type Guest struct {
 	booted  time.Time
 	cancel  context.CancelFunc
 	power   sync.Once
+	ports   ports.Registry
 
 	mu      sync.Mutex
 	off     bool
@@ -66,6 +68,10 @@ func Boot(disk vfs.Disk, o Options) (*Guest, error) {
 		g.config, err = newSettings(g.tree)
 	}
 	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if err := g.serveWeb(ctx); err != nil {
 		cancel()
 		return nil, err
 	}
@@ -145,6 +151,7 @@ func (g *Guest) Shutdown() {
 		p.deliver(toybox.SIGKILL)
 	}
 	g.cancel()
+	g.ports.Close()
 	g.running.Wait()
 }
 

@@ -151,27 +151,17 @@ func (g *Guest) proc(pid int) map[string]*vfs.Node {
 		}),
 		"cmdline":     text(func() string { return "androidboot.hardware=cutf_cvm androidboot.serialno=" + g.options.Serial + "\n" }),
 		"filesystems": text(func() string { return "nodev\tproc\n\text4\n\tf2fs\n" }),
+		"stat":        text(func() string { return fmt.Sprintf("cpu  0 0 0 0 0 0 0 0 0 0\nbtime %d\n", g.booted.Unix()) }),
+		"net": vfs.Dir(0o555, map[string]*vfs.Node{
+			"tcp":  text(func() string { return g.ports.Table(false) }),
+			"tcp6": text(func() string { return g.ports.Table(true) }),
+			"dev":  text(func() string { return "Inter-|   Receive                                                |  Transmit\n" }),
+		}),
 	}
 	for _, p := range g.processes() {
-		entries[strconv.Itoa(p.PID)] = vfs.Generated(0o555, func(int) map[string]*vfs.Node { return procDir(p, text) })
+		entries[strconv.Itoa(p.PID)] = vfs.Generated(0o555, func(int) map[string]*vfs.Node { return g.procDir(p, text) })
 	}
 	return entries
-}
-
-func procDir(p toybox.Process, text func(func() string) *vfs.Node) map[string]*vfs.Node {
-	return map[string]*vfs.Node{
-		"cmdline": text(func() string {
-			if len(p.Args) == 0 {
-				return ""
-			}
-			return strings.Join(p.Args, "\x00") + "\x00"
-		}),
-		"comm": text(func() string { return p.Name[:min(15, len(p.Name))] + "\n" }),
-		"stat": text(func() string { return fmt.Sprintf("%d (%s) S %d %d %d 0 -1\n", p.PID, p.Name, p.PPID, p.PID, p.PID) }),
-		"status": text(func() string {
-			return fmt.Sprintf("Name:\t%s\nState:\tS (sleeping)\nPid:\t%d\nPPid:\t%d\nUid:\t%d\t%d\t%d\t%d\n", p.Name, p.PID, p.PPID, p.UID, p.UID, p.UID, p.UID)
-		}),
-	}
 }
 
 // layOut makes the directories a device has after its first boot. What exists is left alone.

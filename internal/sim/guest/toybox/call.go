@@ -41,6 +41,7 @@ type Applet func(*Call) int
 // Process is one row of ps.
 type Process struct {
 	PID, PPID, UID int
+	PGID           int // 0: its own
 	Name           string
 	Args           []string
 	Started        time.Time

@@ -97,6 +97,11 @@ func psField(p Process, column string) string {
 		return strconv.Itoa(p.UID)
 	case "PID":
 		return strconv.Itoa(p.PID)
+	case "PGID", "PGRP":
+		if p.PGID == 0 {
+			return strconv.Itoa(p.PID)
+		}
+		return strconv.Itoa(p.PGID)
 	case "PPID":
 		return strconv.Itoa(p.PPID)
 	case "ARGS", "CMD", "CMDLINE":
