@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,7 +54,7 @@ func (g *Guest) processes() []toybox.Process {
 func (g *Guest) image() *vfs.Node {
 	dir := func(entries map[string]*vfs.Node) *vfs.Node { return vfs.Dir(0o755, entries) }
 	bin := map[string]*vfs.Node{}
-	for _, name := range append(toybox.Names(), "sh") {
+	for _, name := range slices.Concat(toybox.Names(), slices.Collect(maps.Keys(g.android)), []string{"sh"}) {
 		bin[name] = vfs.Text(0o755, func() []byte { return []byte("\x7fELF (simulated)\n") }).Owned(0, 2000)
 	}
 	text := func(content string) *vfs.Node { return vfs.Text(0o644, func() []byte { return []byte(content) }) }
@@ -175,6 +176,8 @@ func layOut(disk vfs.Disk) error {
 		{"/data/adb", 0o700, 0, 0},
 		{"/data/app", 0o771, 1000, 1000},
 		{"/data/data", 0o771, 1000, 1000},
+		{"/data/data/com.example.notes", 0o700, 10121, 10121},
+		{"/data/data/com.example.notes/files", 0o771, 10121, 10121},
 		{"/data/local", 0o751, 0, 0},
 		{"/data/local/tmp", 0o771, 2000, 2000},
 		{"/data/misc", 0o1771, 1000, 9998},

@@ -250,6 +250,8 @@ func (g *Guest) execute(p *process, c *toybox.Call) int {
 	if strings.HasPrefix(file, "/system/bin/") {
 		if name := path.Base(file); name == "sh" {
 			return g.runShell(p, c, false)
+		} else if run := g.android[name]; run != nil {
+			return run(c)
 		} else if run := toybox.Lookup(name); run != nil {
 			return run(c)
 		}

@@ -52,7 +52,7 @@ func fill(img *image.RGBA, r image.Rectangle, round int, c color.RGBA) {
 		if from >= to {
 			continue
 		}
-		line := img.Pix[img.PixOffset(from, y):img.PixOffset(to-1, y)+4]
+		line := img.Pix[img.PixOffset(from, y) : img.PixOffset(to-1, y)+4]
 		for i := 0; i < len(line); i += 4 {
 			line[i], line[i+1], line[i+2], line[i+3] = c.R, c.G, c.B, c.A
 		}

@@ -54,9 +54,15 @@ type app interface {
 
 // New makes a phone that is awake and shows its launcher.
 func New(store Store) *Phone {
-	p := &Phone{store: store}
-	p.apps = []app{&settingsApp{}, newNotes(store), &browserApp{}}
+	p := &Phone{}
+	p.Start(store)
 	return p
+}
+
+// Start makes a zero Phone what New returns. It is called once, before anything else.
+func (p *Phone) Start(store Store) {
+	p.store = store
+	p.apps = []app{&settingsApp{}, newNotes(store), &browserApp{}}
 }
 
 // Awake tells whether the display is on.
