@@ -108,7 +108,7 @@ func (b *streamBody) WriteTo(w io.Writer) (sum int64, err error) {
 func (b *streamBody) SupportsBodyWriteTo() bool { return true }
 
 // pieceSize is how much of a stream is handed on at a time, at most.
-const pieceSize = 64 << 10
+const pieceSize = 128 << 10
 
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 

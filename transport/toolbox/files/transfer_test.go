@@ -136,17 +136,17 @@ func TestDeviceDiesDuringDownload(t *testing.T) {
 		if strings.HasSuffix(name, "early") {
 			return 1000, op == "recv"
 		}
-		return 200_000, op == "recv"
+		return 600_000, op == "recv"
 	}}
 	r := start(t, guestshelltest.Host(), disk, Options{})
 	for _, name := range []string{"early", "late"} {
-		r.write(t, name, strings.Repeat("x", 300_000))
+		r.write(t, name, strings.Repeat("x", 1_000_000))
 	}
 	if got := r.Do("GET", r.route("/files/download", "path", "early"), ""); got.Status != 503 || got.Field(t, "code") != "UNAVAILABLE" {
 		t.Errorf("before the first block: %d %.300s", got.Status, got.Body)
 	}
 	got, err := r.Try("GET", r.route("/files/download", "path", "late"), nil)
-	if err == nil || len(got.Body) >= 300_000 {
+	if err == nil || len(got.Body) >= 1_000_000 {
 		t.Errorf("a short success: %d, %d bytes", got.Status, len(got.Body))
 	}
 	for _, name := range []string{"early", "late"} {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// block is how much of a file is held at a time.
-	block = 64 << 10
+	// block is how much of a file is held at a time. With less, downloads are slower.
+	block = 256 << 10
 	// stall is how long a device may take for the next piece of a file: some of /proc and /sys never
 	// have one.
 	stall = time.Minute
@@ -101,7 +101,7 @@ func (r *Reader) reason(err error) error {
 	return err
 }
 
-// First is the beginning of the file, up to 64 KiB, until CopyTo is called.
+// First is the beginning of the file, up to one block, until CopyTo is called.
 func (r *Reader) First() []byte { return r.first }
 
 // CopyTo writes n bytes of the file, or all when n is Unsized, after skipping some. A file that ends before
@@ -137,8 +137,11 @@ func (r *Reader) CopyTo(w io.Writer, skip, n int64) error {
 
 func (r *Reader) next() ([]byte, error) {
 	r.timer.Reset(stall)
-	n, err := r.in.Read(r.buf[:])
+	n, err := io.ReadFull(r.in, r.buf[:])
 	r.timer.Stop()
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil // the end comes next
+	}
 	return r.buf[:n], err
 }
 
