@@ -2,6 +2,7 @@ package toybox
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -32,7 +33,8 @@ type finder struct {
 	args     []string
 	min, max int
 	acts     bool
-	follow   bool
+	follow   bool // links
+	followH  bool // those that are named on the command line
 	depth    bool
 	prune    bool
 	status   int
@@ -46,7 +48,7 @@ func find(c *Call) int {
 	f := &finder{c: c, out: c.buffered(), max: 1 << 30, args: c.Args[1:]}
 	defer f.out.Flush()
 	for len(f.args) > 0 && (f.args[0] == "-L" || f.args[0] == "-H" || f.args[0] == "-P") {
-		f.follow = f.args[0] == "-L"
+		f.follow, f.followH = f.args[0] == "-L", f.args[0] == "-H"
 		f.args = f.args[1:]
 	}
 	var starts []string
@@ -79,13 +81,13 @@ func find(c *Call) int {
 
 func (f *finder) visit(x found, expr test) {
 	look := f.c.View.Lstat
-	if f.follow {
+	if f.follow || f.followH && x.depth == 0 {
 		look = f.c.View.Stat
 	}
 	info, err := look(f.c.abs(x.name))
 	if err != nil {
 		f.out.Flush()
-		f.status = f.c.fail("%s: %s", x.name, vfs.Reason(err))
+		f.status = f.c.fail("'%s': %s", x.name, vfs.Reason(err))
 		return
 	}
 	x.info = info
@@ -97,7 +99,7 @@ func (f *finder) visit(x found, expr test) {
 		list, err := f.c.View.ReadDir(f.c.abs(x.name))
 		if err != nil {
 			f.out.Flush()
-			f.status = f.c.fail("%s: %s", x.name, vfs.Reason(err))
+			f.status = f.c.fail("'%s': %s", x.name, vfs.Reason(err))
 		}
 		for _, entry := range list {
 			if f.c.Ctx.Err() != nil {
@@ -174,8 +176,8 @@ func (f *finder) term() (test, error) {
 	case "-print0":
 		f.acts = true
 		return func(x found) bool { return f.print(x, "\x00") }, nil
-	case "-delete":
-		f.acts, f.depth = true, true
+	case "-delete": // toybox goes on to print the name
+		f.depth = true
 		return f.remove, nil
 	case "-depth":
 		f.depth = true
@@ -193,10 +195,16 @@ func (f *finder) term() (test, error) {
 	}
 	value, err := f.next()
 	if err != nil {
-		return nil, fmt.Errorf("'%s' needs 1 argument", name)
+		if !slices.Contains(valuedTerms, name) {
+			return nil, errors.New("bad arg '(null)'") // what toybox makes of its own NULL
+		}
+		return nil, fmt.Errorf("'%s' needs 1 arg", name)
 	}
 	return f.valued(name, value)
 }
+
+// valuedTerms are the terms that take one argument.
+var valuedTerms = strings.Fields("-name -iname -path -ipath -wholename -type -mindepth -maxdepth -printf -size -mtime -mmin -newer -user -group -perm")
 
 // valued compiles a term that takes one argument.
 func (f *finder) valued(name, value string) (test, error) {
@@ -226,6 +234,9 @@ func (f *finder) valued(name, value string) (test, error) {
 		return func(found) bool { return true }, err
 	case "-printf":
 		f.acts = true
+		if bad := badDirective(value); bad != 0 {
+			return nil, fmt.Errorf("bad -printf %%%c", bad)
+		}
 		return func(x found) bool { f.out.WriteString(findFormat(value, x)); return true }, nil
 	case "-size":
 		return sizeTest(value)
@@ -371,8 +382,27 @@ func typeLetter(info vfs.Info) byte {
 		return 'l'
 	case info.Mode&fs.ModeCharDevice != 0:
 		return 'c'
+	case info.Mode&fs.ModeNamedPipe != 0:
+		return 'p'
 	}
 	return 'f'
+}
+
+// badDirective is the first letter of a -printf format that toybox 0.8.9 refuses, 0 if there is none.
+func badDirective(format string) byte {
+	for i := 0; i < len(format); i++ {
+		if format[i] == '\\' {
+			i++
+			continue
+		}
+		if format[i] != '%' || i+1 == len(format) {
+			continue
+		}
+		if i++; strings.IndexByte("fgGilmMpPsTuUZ%", format[i]) < 0 {
+			return format[i]
+		}
+	}
+	return 0
 }
 
 // globMatch is fnmatch(3) without flags: * and ? match a slash and a leading dot too. Only the
@@ -444,7 +474,7 @@ func findFormat(format string, x found) string {
 			i++
 			if format[i] == 'T' && i+1 < len(format) {
 				i++
-				b.WriteString(strconv.FormatInt(x.info.ModTime.Unix(), 10) + fmt.Sprintf(".%09d", x.info.ModTime.Nanosecond()))
+				fmt.Fprintf(&b, "%d.%d", x.info.ModTime.Unix(), x.info.ModTime.Nanosecond())
 				continue
 			}
 			b.WriteString(findField(format[i], x))
@@ -478,8 +508,14 @@ func findField(letter byte, x found) string {
 		return strconv.FormatUint(uint64(vfs.UnixMode(x.info.Mode)&0o7777), 8)
 	case 'M':
 		return vfs.ModeString(x.info.Mode)
-	case 'y':
-		return string(typeLetter(x.info))
+	case 'g':
+		return userName(x.info.GID)
+	case 'G':
+		return strconv.Itoa(x.info.GID)
+	case 'u':
+		return userName(x.info.UID)
+	case 'U':
+		return strconv.Itoa(x.info.UID)
 	case 'Z':
 		return "u:object_r:unlabeled:s0"
 	}
