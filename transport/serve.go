@@ -117,7 +117,11 @@ func (s *Server) refuse(rc *fasthttp.RequestCtx, r *boundRoute, err error, reque
 	rc.Response.Reset()
 	giveUpBody(rc)
 	rc.SetStatusCode(p.status)
-	rc.Response.Header.SetContentTypeBytes(contentTypeJSON)
+	if p.shape == bare {
+		rc.Response.Header.SetNoDefaultContentType(true)
+	} else {
+		rc.Response.Header.SetContentTypeBytes(contentTypeJSON)
+	}
 	path, method := pathOf(rc, r.depth), string(rc.Method())
 	if r == s.malformed && forgotten(rc) {
 		path, method = "", ""
@@ -144,7 +148,7 @@ func (s *Server) unreadable(rc *fasthttp.RequestCtx, err error) {
 	var network net.Error
 	switch {
 	case errors.As(err, &small):
-		err = &special{headersTooLarge, fault.New(fault.TooLarge, "request line and headers are over %d bytes", s.limits.Header)}
+		err = &special{headersTooLarge, typed, fault.New(fault.TooLarge, "request line and headers are over %d bytes", s.limits.Header)}
 	case errors.As(err, &network) && network.Timeout():
 		err = RequestTimeoutf("the request did not arrive in time")
 	default:
@@ -156,8 +160,8 @@ func (s *Server) unreadable(rc *fasthttp.RequestCtx, err error) {
 	s.malformed.finish(c)
 }
 
-// notFound answers as Daytona's runner does: no JSON, and also for a wrong method.
-func notFound(c *Ctx) error {
+// NotFound answers as Daytona's runner does: no JSON, and also for a wrong method.
+func NotFound(c *Ctx) error {
 	c.rc.SetStatusCode(http.StatusNotFound)
 	c.rc.SetContentType("text/plain")
 	c.rc.SetBodyString("404 page not found")
