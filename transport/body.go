@@ -115,6 +115,7 @@ func (b *Body) Interrupt() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true
+	lingerOnClose(b.c.rc.Conn())
 	_ = b.c.rc.Conn().SetReadDeadline(time.Now())
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
 
@@ -48,16 +49,25 @@ func (s *Server) find(rc *fasthttp.RequestCtx) fasthttp.RequestHandler {
 	if path == "" || path[0] != '/' {
 		return nil
 	}
-	h, otherSpelling := s.router.Lookup(method, path, rc)
+	h, otherSpelling := s.lookup(method, path, rc)
 	if h == nil && otherSpelling {
 		if last := len(path) - 1; path[last] == '/' {
 			path = path[:last]
 		} else {
 			path += "/"
 		}
-		h, _ = s.router.Lookup(method, path, rc)
+		h, _ = s.lookup(method, path, rc)
 	}
 	return h
+}
+
+// lookup also finds routes of any method for the methods that the router does not know.
+func (s *Server) lookup(method, path string, rc *fasthttp.RequestCtx) (fasthttp.RequestHandler, bool) {
+	h, otherSpelling := s.router.Lookup(method, path, rc)
+	if h == nil && !otherSpelling {
+		return s.router.Lookup(router.MethodWild, path, rc)
+	}
+	return h, otherSpelling
 }
 
 // serve answers one request on the route, and sees to it that there is an answer.

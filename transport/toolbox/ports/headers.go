@@ -45,7 +45,10 @@ func newRequest(ctx context.Context, c *transport.Ctx, addr string, port int) (*
 	if upgrade != "" {
 		header["Connection"], header["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
 	}
-	dropCookies(header)
+	delete(header, "Cookie")
+	if cookies := ownCookies(rc.Request.Header.RawHeaders()); cookies != "" {
+		header["Cookie"] = []string{cookies}
+	}
 	if _, ok := header["User-Agent"]; !ok {
 		header["User-Agent"] = []string{""} // the client would send its own
 	}
@@ -102,21 +105,21 @@ func dropHopByHop(header http.Header) {
 	}
 }
 
-// dropCookies takes Daytona's cookies out and leaves the others as they are.
-func dropCookies(header http.Header) {
-	lines := header["Cookie"]
-	delete(header, "Cookie")
-	for _, line := range lines {
-		var kept []string
-		for pair := range strings.SplitSeq(line, ";") {
+// ownCookies is the Cookie header among the lines of a request, as it was sent but for Daytona's cookies.
+func ownCookies(lines []byte) string {
+	var kept []string
+	for line := range bytes.Lines(lines) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if !strings.EqualFold(string(name), "Cookie") {
+			continue
+		}
+		for pair := range strings.SplitSeq(string(value), ";") {
 			if pair = strings.TrimSpace(pair); pair != "" && !strings.HasPrefix(strings.ToLower(pair), sessionCookies) {
 				kept = append(kept, pair)
 			}
 		}
-		if len(kept) > 0 {
-			header["Cookie"] = append(header["Cookie"], strings.Join(kept, "; "))
-		}
 	}
+	return strings.Join(kept, "; ")
 }
 
 // copyAnswer gives the client the headers of the guest's answer.
