@@ -333,4 +333,3 @@ func TestOtherUpgrade(t *testing.T) {
 		t.Errorf("got %q %v", rest, err)
 	}
 }
-
