@@ -14,6 +14,8 @@ import (
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/runnerapi"
 	"github.com/daytonaio/runner-android/transport/toolbox"
+	"github.com/daytonaio/runner-android/transport/toolbox/computer"
+	"github.com/daytonaio/runner-android/transport/toolbox/ports"
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
@@ -31,7 +33,9 @@ func TestEveryRoute(t *testing.T) {
 	c := transporttest.Start(t, transport.Options{Registry: registry}, func(s *transport.Server) {
 		s.Mount("", runnerapi.Routes(actors, runnerapi.Options{}))
 		s.Mount("", debug.Routes(actors, debug.Options{Registry: registry}))
-		toolbox.Mount(s, process.New(lease.New(actors), nil, process.Options{}).Routes())
+		leases := lease.New(actors)
+		toolbox.Mount(s, process.New(leases, nil, process.Options{}).Routes(),
+			computer.New(leases, nil, computer.Options{}).Routes(), ports.New(leases, nil, ports.Options{}).Routes())
 		all = s.Routes()
 	})
 	if len(all) < 14 {
@@ -39,8 +43,11 @@ func TestEveryRoute(t *testing.T) {
 	}
 	for _, r := range all {
 		name := r.Method + " " + r.Path
-		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline").Replace(r.Path)
-		body := `{"id":"dev-1","snapshot":"s","command":"x"}`
+		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline", "{port}", "8080", "{name}", "adb", "{path:*}", "x").Replace(r.Path)
+		body := `{"id":"dev-1","snapshot":"s","command":"x","direction":"up","key":"a","keys":"a"}`
+		if r.Method == "*" {
+			r.Method = "POST"
+		}
 		for _, spelling := range []string{path, strings.TrimSuffix(path, "/") + "/"} {
 			if strings.Contains(r.Path, "pprof") && spelling != path {
 				continue // its names end in no slash
@@ -58,7 +65,7 @@ func TestEveryRoute(t *testing.T) {
 		if r.Open != (r.Path == "/") {
 			t.Errorf("%s: open is %t", name, r.Open)
 		}
-		if documented := strings.Replace(name, "{profile:*}", "*", 1); !strings.Contains(string(docs), "`"+documented+"`") {
+		if documented := strings.NewReplacer("{profile:*}", "*", "{path:*}", "*", "* /", "ANY /", "/toolbox/proxy/2280/", "/toolbox/").Replace(name); !strings.Contains(string(docs), "`"+documented+"`") {
 			t.Errorf("docs/api.md does not describe `%s`", documented)
 		}
 	}

@@ -70,9 +70,9 @@ func (dev *device) moveTo(p image.Point) {
 	dev.pointer = p
 }
 
-// act waits for the turn and does what make says: lines of shell, of which each must succeed. It takes up
+// act waits for the turn and does what plan says: lines of shell, of which each must succeed. It takes up
 // to actTime longer than lasts.
-func (d *Door) act(held lease.Lease, dev *device, lasts time.Duration, make func(context.Context, *ways) ([]string, error)) error {
+func (d *Door) act(held lease.Lease, dev *device, lasts time.Duration, plan func(context.Context, *ways) ([]string, error)) error {
 	limit := actTime + lasts
 	ctx, cancel := context.WithTimeoutCause(held.Context, limit,
 		fault.Timeoutf("the device took longer than %s; some of the input may have been seen", limit))
@@ -89,7 +89,7 @@ func (d *Door) act(held lease.Lease, dev *device, lasts time.Duration, make func
 			return err
 		}
 	}
-	lines, err := make(ctx, dev.ways)
+	lines, err := plan(ctx, dev.ways)
 	if err != nil || len(lines) == 0 {
 		return err
 	}

@@ -244,7 +244,7 @@ func character(raw string, r rune) (string, error) {
 	case r == ' ':
 		return "", fmt.Errorf(`unsupported key %q; use press("space") or type(" ")`, raw)
 	case r == '\t':
-		return "", fmt.Errorf(`unsupported key %q; use press("tab") or type("	")`, raw)
+		return "", fmt.Errorf(`unsupported key %q; use press("tab") or type("\t")`, raw)
 	case r == '\n' || r == '\r':
 		return "", fmt.Errorf(`unsupported key %q; use press("enter") or type(%q)`, raw, raw)
 	case unicode.IsSpace(r):
