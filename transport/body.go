@@ -6,6 +6,7 @@ import (
 	"mime/multipart"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -46,8 +47,11 @@ func (c *Ctx) BodyReader() *Body {
 	}
 }
 
-// Body is a request's body on its way. It is not safe for concurrent use.
+// Body is a request's body on its way. It is for one goroutine, and for another that calls Interrupt.
 type Body struct {
+	mu      sync.Mutex // the connection's read deadline
+	stopped bool
+
 	c        *Ctx
 	stream   io.Reader
 	limit    int64
@@ -75,7 +79,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	if b.stream == nil {
 		return 0, io.EOF
 	}
-	_ = b.c.rc.Conn().SetReadDeadline(time.Now().Add(b.c.route.server.limits.BodyTimeout))
+	if !b.await() {
+		return 0, errInterrupted
+	}
 	n, err := b.stream.Read(p)
 	b.read += int64(n)
 	switch {
@@ -88,6 +94,29 @@ func (b *Body) Read(p []byte) (int, error) {
 	}
 	b.c.rc.SetConnectionClose() // what follows on it is the rest of this body
 	return n, b.broken(err)
+}
+
+// errInterrupted is what a reader hears that must read no more.
+var errInterrupted = fault.New(fault.Cancelled, "the request has been answered")
+
+// await gives the next piece its time, unless the body was interrupted.
+func (b *Body) await() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stopped {
+		_ = b.c.rc.Conn().SetReadDeadline(time.Now().Add(b.c.route.server.limits.BodyTimeout))
+	}
+	return !b.stopped
+}
+
+// Interrupt ends a Read that waits, and fails those to come. Afterwards no other request is read from the
+// connection, unless the body had come to its end.
+func (b *Body) Interrupt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	lingerOnClose(b.c.rc.Conn())
+	_ = b.c.rc.Conn().SetReadDeadline(time.Now())
 }
 
 // broken says why a body ended before its end.

@@ -17,6 +17,15 @@ type looks struct {
 	prefix string // of the message, so that people and Daytona's clients can tell kinds apart
 }
 
+// shape is one of the bodies that Daytona's daemon gives to errors.
+type shape int
+
+const (
+	typed shape = iota // errorBody
+	plain              // {"error": text}, without prefix
+	bare               // nothing
+)
+
 // answers has one entry for each kind. The statuses, codes and prefixes down to Conflict are
 // those of Daytona's runner (daytona: libs/common-go/pkg/errors/middleware.go).
 var answers = [...]looks{
@@ -39,12 +48,14 @@ var (
 	unprocessable   = looks{http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY", "unprocessable entity: "}
 	invalidBody     = looks{http.StatusBadRequest, "INVALID_REQUEST_BODY", "invalid body request: "}
 	requestTimeout  = looks{http.StatusRequestTimeout, "REQUEST_TIMEOUT", "request timeout: "}
+	badGateway      = looks{http.StatusBadGateway, "BAD_GATEWAY", "bad gateway: "}
 	headersTooLarge = looks{http.StatusRequestHeaderFieldsTooLarge, "HEADERS_TOO_LARGE", "headers too large: "}
 )
 
 // special is an error that does not look like others of its kind.
 type special struct {
 	looks looks
+	shape shape
 	err   error
 }
 
@@ -62,27 +73,46 @@ func InvalidBody(err error) error {
 	if !fault.Is(err, fault.Invalid) {
 		return err
 	}
-	return &special{invalidBody, err}
+	return &special{invalidBody, typed, err}
 }
 
 // Unprocessablef says that what was asked for has failed before, and why: 422 with Daytona's
 // UNPROCESSABLE_ENTITY.
 func Unprocessablef(format string, args ...any) error {
-	return &special{unprocessable, fault.Conflictf(format, args...)}
+	return &special{unprocessable, typed, fault.Conflictf(format, args...)}
 }
 
 // RequestTimeoutf says that the request's own time limit has passed: Timeout, 408 with
 // Daytona's REQUEST_TIMEOUT.
 func RequestTimeoutf(format string, args ...any) error {
-	return &special{requestTimeout, fault.Timeoutf(format, args...)}
+	return &special{requestTimeout, typed, fault.Timeoutf(format, args...)}
 }
 
-func looksOf(err error) looks {
+// Plainf says that the request cannot be used, in Daytona's other shape: Invalid, 400 {"error": text}.
+func Plainf(format string, args ...any) error { return Plain(fault.Invalidf(format, args...)) }
+
+// Plain keeps the status of err and answers {"error": text}, as Daytona's daemon does on the routes
+// for screens, recordings and terminals. A nil err stays nil.
+func Plain(err error) error {
+	if err == nil {
+		return nil
+	}
+	look, _ := looksOf(err)
+	return &special{look, plain, err}
+}
+
+// BadGateway says that what stands behind a proxy failed: 502 without a body, as from Daytona's daemon.
+// Answers that are made here always have one, so that a client can tell whose fault it is.
+func BadGateway(err error) error {
+	return &special{badGateway, bare, err}
+}
+
+func looksOf(err error) (looks, shape) {
 	var s *special
 	if errors.As(err, &s) {
-		return s.looks
+		return s.looks, s.shape
 	}
-	return answers[fault.KindOf(err)]
+	return answers[fault.KindOf(err)], typed
 }
 
 // problem is an error as a client sees it.
@@ -91,20 +121,25 @@ type problem struct {
 	code    string
 	message string
 	id      string // of an internal error; what the log is searched for
+	shape   shape
 }
 
 // problem translates err. inSandbox says that the request was for an existing sandbox, whose
 // disk can then be what is full; a create that finds the host full is placed elsewhere instead.
 func (r Redactor) problem(err error, inSandbox bool) problem {
-	look, text := looksOf(err), r.Clean(err.Error())
-	p := problem{status: look.status, code: look.code, message: look.prefix + text}
+	look, shape := looksOf(err)
+	text := r.Clean(err.Error())
+	p := problem{status: look.status, code: look.code, message: look.prefix + text, shape: shape}
 	switch {
+	case shape == bare:
 	case wire.SaysDiskFull(text) && (inSandbox || !fault.Is(err, fault.Exhausted)):
 		bad := answers[fault.Invalid]
 		p.status, p.code, p.message = bad.status, bad.code, wire.RecoverableMessage(text)
 	case look.status == http.StatusInternalServerError:
 		p.id = obs.NewErrorID()
 		p.message = look.prefix + " " + p.id + ": " + text
+	case shape == plain:
+		p.message = text
 	}
 	return p
 }
@@ -119,13 +154,30 @@ type errorBody struct {
 	Method     string `json:"method,omitempty"`
 }
 
+// plainBody is the other shape.
+type plainBody struct {
+	Error string `json:"error"`
+}
+
 func (p problem) body(path, method string, now time.Time) []byte {
-	body, err := encode(errorBody{
-		StatusCode: p.status, Message: p.message, Code: p.code,
-		Timestamp: now.UTC().Format(time.RFC3339Nano), Path: path, Method: method,
-	})
+	var v any = plainBody{p.message}
+	switch p.shape {
+	case bare:
+		return nil
+	case typed:
+		v = p.typedBody(path, method, now)
+	case plain:
+	}
+	body, err := encode(v)
 	if err != nil { // strings and a number: cannot happen
 		panic(err)
 	}
 	return body
+}
+
+func (p problem) typedBody(path, method string, now time.Time) errorBody {
+	return errorBody{
+		StatusCode: p.status, Message: p.message, Code: p.code,
+		Timestamp: now.UTC().Format(time.RFC3339Nano), Path: path, Method: method,
+	}
 }

@@ -12,7 +12,7 @@ type Handler func(c *Ctx) error
 
 // Route is one row of a door's table.
 type Route struct {
-	Method  string // "GET" is also served for HEAD
+	Method  string // "GET" is also served for HEAD; "*" is any
 	Path    string // "/sandboxes/{id}/stop"; the last part may be "{rest:*}"; no slash at the end
 	Handler Handler
 	Open    bool // answered without a token

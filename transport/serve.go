@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
 
@@ -48,16 +49,25 @@ func (s *Server) find(rc *fasthttp.RequestCtx) fasthttp.RequestHandler {
 	if path == "" || path[0] != '/' {
 		return nil
 	}
-	h, otherSpelling := s.router.Lookup(method, path, rc)
+	h, otherSpelling := s.lookup(method, path, rc)
 	if h == nil && otherSpelling {
 		if last := len(path) - 1; path[last] == '/' {
 			path = path[:last]
 		} else {
 			path += "/"
 		}
-		h, _ = s.router.Lookup(method, path, rc)
+		h, _ = s.lookup(method, path, rc)
 	}
 	return h
+}
+
+// lookup also finds routes of any method for the methods that the router does not know.
+func (s *Server) lookup(method, path string, rc *fasthttp.RequestCtx) (fasthttp.RequestHandler, bool) {
+	h, otherSpelling := s.router.Lookup(method, path, rc)
+	if h == nil && !otherSpelling {
+		return s.router.Lookup(router.MethodWild, path, rc)
+	}
+	return h, otherSpelling
 }
 
 // serve answers one request on the route, and sees to it that there is an answer.
@@ -117,7 +127,11 @@ func (s *Server) refuse(rc *fasthttp.RequestCtx, r *boundRoute, err error, reque
 	rc.Response.Reset()
 	giveUpBody(rc)
 	rc.SetStatusCode(p.status)
-	rc.Response.Header.SetContentTypeBytes(contentTypeJSON)
+	if p.shape == bare {
+		rc.Response.Header.SetNoDefaultContentType(true)
+	} else {
+		rc.Response.Header.SetContentTypeBytes(contentTypeJSON)
+	}
 	path, method := pathOf(rc, r.depth), string(rc.Method())
 	if r == s.malformed && forgotten(rc) {
 		path, method = "", ""
@@ -144,7 +158,7 @@ func (s *Server) unreadable(rc *fasthttp.RequestCtx, err error) {
 	var network net.Error
 	switch {
 	case errors.As(err, &small):
-		err = &special{headersTooLarge, fault.New(fault.TooLarge, "request line and headers are over %d bytes", s.limits.Header)}
+		err = &special{headersTooLarge, typed, fault.New(fault.TooLarge, "request line and headers are over %d bytes", s.limits.Header)}
 	case errors.As(err, &network) && network.Timeout():
 		err = RequestTimeoutf("the request did not arrive in time")
 	default:
@@ -156,8 +170,8 @@ func (s *Server) unreadable(rc *fasthttp.RequestCtx, err error) {
 	s.malformed.finish(c)
 }
 
-// notFound answers as Daytona's runner does: no JSON, and also for a wrong method.
-func notFound(c *Ctx) error {
+// NotFound answers as Daytona's runner does: no JSON, and also for a wrong method.
+func NotFound(c *Ctx) error {
 	c.rc.SetStatusCode(http.StatusNotFound)
 	c.rc.SetContentType("text/plain")
 	c.rc.SetBodyString("404 page not found")

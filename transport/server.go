@@ -65,7 +65,7 @@ func New(o Options) (*Server, error) {
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.sockets.life, s.sockets.stop = context.WithCancelCause(s.life)
 	s.deadlines.life, s.deadlines.limit = s.life, s.limits.Query
-	s.unmatched = s.bind(Route{Path: "unmatched", Open: true, Handler: notFound}, "other", 0)
+	s.unmatched = s.bind(Route{Path: "unmatched", Open: true, Handler: NotFound}, "other", 0)
 	s.malformed = s.bind(Route{Path: "malformed", Open: true}, "other", 0)
 	s.http = s.newHTTP()
 	return s, nil

@@ -72,8 +72,9 @@ func (c *Ctx) Upgrade(o SocketOptions, serve func(ctx context.Context, s *Socket
 	}
 	err := up.Upgrade(c.rc, func(conn *websocket.Conn) {
 		s := newSocket(conn, o)
-		ctx, leave := server.sockets.enter(span, s)
+		ctx, gone, leave := server.sockets.enter(span, s.stop)
 		defer leave()
+		s.gone = gone
 		s.end(server.runSocket(ctx, s, id, serve), context.Cause(ctx))
 	})
 	if err != nil { // the refusal is written already
@@ -168,6 +169,12 @@ func (s *Socket) Close(code int, reason string) {
 	s.closed = true
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
 	_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(socketWrite))
+}
+
+// stop closes a socket whose server stops.
+func (s *Socket) stop(cause error) {
+	s.end(nil, cause)
+	_ = s.conn.SetReadDeadline(time.Now()) // a read that waits sees no context
 }
 
 // end closes a socket whose route is done with it.

@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"sync"
-	"time"
 )
 
 // sockets counts those that are open: fasthttp forgets the connections that it hands over.
@@ -16,20 +15,21 @@ type sockets struct {
 	idle chan struct{} // closed when open becomes 0; nil while nobody waits
 }
 
-// enter registers a socket until leave is called. Its context has the values of span.
-func (r *sockets) enter(span context.Context, s *Socket) (ctx context.Context, leave func()) {
-	ctx, s.gone = context.WithCancelCause(span)
+// enter registers a connection until leave is called. Its context has the values of span and ends with
+// gone. When the server begins to drain it ends too, and stop, which may come in before enter returns,
+// is called with the cause.
+func (r *sockets) enter(span context.Context, stop func(cause error)) (ctx context.Context, gone context.CancelCauseFunc, leave func()) {
+	ctx, gone = context.WithCancelCause(span)
 	unwatch := context.AfterFunc(r.life, func() {
-		s.gone(context.Cause(r.life))
-		s.end(nil, context.Cause(r.life))
-		_ = s.conn.SetReadDeadline(time.Now()) // a read that waits sees no context
+		gone(context.Cause(r.life))
+		stop(context.Cause(r.life))
 	})
 	r.mu.Lock()
 	r.open++
 	r.mu.Unlock()
-	return ctx, func() {
+	return ctx, gone, func() {
 		unwatch()
-		s.gone(errClientGone)
+		gone(errClientGone)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.open--; r.open == 0 && r.idle != nil {

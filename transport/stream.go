@@ -51,6 +51,42 @@ func (c *Ctx) StreamSized(status int, contentType string, size int, write func(c
 	}()
 }
 
+// StreamFrom answers with what it reads from body after the handler has returned: size bytes, or Unsized,
+// and then what one Read returns reaches the client at once. body is closed when the answer has ended,
+// however that came, and may use c until then: the request's own body goes on being readable. An error
+// of Read cuts the answer off, so that the client does not take it for complete. For HEAD, and for a
+// status that has no body, it is only closed. Content-Type is the caller's to set.
+func (c *Ctx) StreamFrom(status, size int, body io.ReadCloser) {
+	s, r := c.route.server, &c.rc.Response
+	c.rc.SetStatusCode(status)
+	r.Header.SetNoDefaultContentType(true)
+	if c.rc.IsHead() || r.Header.StatusCode() == http.StatusNotModified || status == http.StatusNoContent {
+		r.Header.SetContentLength(size)
+		r.SkipBody = true
+		_ = body.Close()
+		return
+	}
+	c.rc.SetBodyStream(&streamBody{&guardedBody{body, s, c.RequestID()}, c.rc.Conn(), s.limits.WriteTimeout, nil}, size)
+	r.ImmediateHeaderFlush = true
+}
+
+// guardedBody makes an error of a panic: no handler is there any more that could.
+type guardedBody struct {
+	io.ReadCloser
+	server *Server
+	id     string
+}
+
+func (b *guardedBody) Read(p []byte) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			n, err = 0, b.server.caught(v)
+			b.server.log.Error("internal error", append(b.server.fieldsOf(err), zap.String(obs.RequestID, b.id))...)
+		}
+	}()
+	return b.ReadCloser.Read(p)
+}
+
 func (s *Server) runWriter(ctx context.Context, w io.Writer, id string, write func(context.Context, *bufio.Writer) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -71,7 +107,7 @@ type streamBody struct {
 	io.ReadCloser
 	conn   net.Conn
 	limit  time.Duration
-	cancel context.CancelCauseFunc
+	cancel context.CancelCauseFunc // may be nil
 }
 
 func (b *streamBody) Read(p []byte) (int, error) {
@@ -113,6 +149,8 @@ const pieceSize = 128 << 10
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
 func (b *streamBody) Close() error {
-	b.cancel(context.Canceled)
+	if b.cancel != nil {
+		b.cancel(context.Canceled)
+	}
 	return b.ReadCloser.Close()
 }

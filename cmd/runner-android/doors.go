@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,10 +20,12 @@ import (
 	"github.com/daytonaio/runner-android/transport/openapi"
 	"github.com/daytonaio/runner-android/transport/runnerapi"
 	"github.com/daytonaio/runner-android/transport/toolbox"
+	"github.com/daytonaio/runner-android/transport/toolbox/computer"
 	"github.com/daytonaio/runner-android/transport/toolbox/files"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestfiles"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 	"github.com/daytonaio/runner-android/transport/toolbox/info"
+	"github.com/daytonaio/runner-android/transport/toolbox/ports"
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
 )
 
@@ -46,21 +50,66 @@ func doors(cfg configs.Config, a *App, registry *prometheus.Registry) (*transpor
 		Version: version, Host: cfg.API.Domain, HostInfo: a.health,
 	}))
 	leases := lease.New(a.actors, registry)
+	device := guest{a.pool}
 	toolbox.Mount(server,
 		info.Routes(leases, info.Options{Version: version}),
-		files.New(leases, devices{a.pool}, shell{a.pool}, files.Options{Log: a.log}).Routes(),
-		process.New(leases, shell{a.pool}, process.Options{MaxOutput: cfg.Limits.ExecMaxOutput, Log: a.log}).Routes())
+		files.New(leases, devices{a.pool}, device, files.Options{Log: a.log}).Routes(),
+		process.New(leases, device, process.Options{MaxOutput: cfg.Limits.ExecMaxOutput, Log: a.log}).Routes(),
+		computer.New(leases, device, computer.Options{Settle: settle}).Routes(),
+		ports.New(leases, device, ports.Options{Log: a.log}).Routes())
 	server.Mount("", openapi.Routes(version))
 	server.Mount("", debug.Routes(a.actors, debug.Options{Registry: registry}))
 	return server, nil
 }
 
-// shell lends the ADB connections to the toolbox.
-type shell struct{ pool *adb.Pool }
+// settle is how long a device has to show what it was told, before the answer: agents look right after.
+const settle = 50 * time.Millisecond
+
+// guest lends the ADB connections to the toolbox.
+type guest struct{ pool *adb.Pool }
+
+var (
+	_ computer.Guest = guest{}
+	_ ports.Guest    = guest{}
+)
+
+// Dial opens a service of the device.
+func (g guest) Dial(ctx context.Context, serial, service string) (net.Conn, error) {
+	dev, err := g.pool.Get(serial)
+	if err != nil {
+		return nil, err
+	}
+	return dev.Dial(ctx, service)
+}
+
+// Output runs a command on a raw stream: large output goes by the second connection.
+func (g guest) Output(ctx context.Context, serial, command string) (io.ReadCloser, error) {
+	dev, err := g.pool.Get(serial)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := dev.Exec(ctx, command)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = stream.Close() })
+	return output{stream, stop}, nil
+}
+
+// output is a stream that ends with a context.
+type output struct {
+	*adb.Stream
+	stop func() bool
+}
+
+func (o output) Close() error {
+	o.stop()
+	return o.Stream.Close()
+}
 
 // Run runs a script in the device's shell, which reads it from stdin: no length limit of a
 // command line, and no quoting.
-func (g shell) Run(ctx context.Context, serial string, s guestshell.Script) (guestshell.Result, error) {
+func (g guest) Run(ctx context.Context, serial string, s guestshell.Script) (guestshell.Result, error) {
 	dev, err := g.pool.Get(serial)
 	if err != nil {
 		return guestshell.Result{}, err

@@ -15,8 +15,10 @@ import (
 	"github.com/daytonaio/runner-android/transport/openapi"
 	"github.com/daytonaio/runner-android/transport/runnerapi"
 	"github.com/daytonaio/runner-android/transport/toolbox"
+	"github.com/daytonaio/runner-android/transport/toolbox/computer"
 	"github.com/daytonaio/runner-android/transport/toolbox/files"
 	"github.com/daytonaio/runner-android/transport/toolbox/info"
+	"github.com/daytonaio/runner-android/transport/toolbox/ports"
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
@@ -32,7 +34,8 @@ func serveAll(t *testing.T) (c *transporttest.Client, all []transport.Route) {
 		s.Mount("", openapi.Routes("v1.2.3"))
 		leases := lease.New(actors, nil)
 		toolbox.Mount(s, info.Routes(leases, info.Options{}), files.New(leases, nil, nil, files.Options{}).Routes(),
-			process.New(leases, nil, process.Options{}).Routes())
+			process.New(leases, nil, process.Options{}).Routes(),
+			computer.New(leases, nil, computer.Options{}).Routes(), ports.New(leases, nil, ports.Options{}).Routes())
 		all = s.Routes()
 	})
 	if len(all) < 30 {
@@ -51,8 +54,11 @@ func TestEveryRoute(t *testing.T) {
 	c, all := serveAll(t)
 	for _, r := range all {
 		name := r.Method + " " + r.Path
-		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline").Replace(r.Path)
-		body := `{"id":"dev-1","snapshot":"s","command":"x"}`
+		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline", "{port}", "8080", "{name}", "adb", "{path:*}", "x").Replace(r.Path)
+		body := `{"id":"dev-1","snapshot":"s","command":"x","direction":"up","key":"a","keys":"a"}`
+		if r.Method == "*" {
+			r.Method = "POST"
+		}
 		for _, spelling := range []string{path, strings.TrimSuffix(path, "/") + "/"} {
 			if strings.Contains(r.Path, "pprof") && spelling != path {
 				continue // its names end in no slash
@@ -71,7 +77,7 @@ func TestEveryRoute(t *testing.T) {
 			t.Errorf("%s: open is %t", name, r.Open)
 		}
 		// The second place where the toolbox is served is described once, for all its routes.
-		if documented := strings.NewReplacer("{profile:*}", "*", "/toolbox/proxy/2280/", "/toolbox/").Replace(name); !strings.Contains(string(docs), "`"+documented+"`") {
+		if documented := strings.NewReplacer("{profile:*}", "*", "{path:*}", "*", "* /", "ANY /", "/toolbox/proxy/2280/", "/toolbox/").Replace(name); !strings.Contains(string(docs), "`"+documented+"`") {
 			t.Errorf("docs/api.md does not describe `%s`", documented)
 		}
 	}
