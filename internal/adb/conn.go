@@ -50,7 +50,7 @@ type Conn struct {
 	vector     net.Buffers
 
 	mu      sync.Mutex // guards what follows and the state of every stream; never held over I/O
-	streams map[uint32]*Stream
+	streams map[uint32]*muxStream
 	lastID  uint32
 	posted  []byte // control packets that wait for the next writer
 	err     error  // why the connection ended; nil while it lives
@@ -71,7 +71,7 @@ func Connect(ctx context.Context, nc net.Conn, opts ConnOptions) (*Conn, error) 
 		in:         wire.NewReader(nc, wire.MaxPayload),
 		turn:       make(chan struct{}, 1),
 		writeLimit: orDefault(opts.Write, defaultWrite),
-		streams:    make(map[uint32]*Stream),
+		streams:    make(map[uint32]*muxStream),
 		done:       make(chan struct{}),
 	}
 	if err := c.handshake(ctx, orDefault(opts.Handshake, defaultHandshake)); err != nil {
@@ -115,9 +115,18 @@ func (c *Conn) Close() error {
 // fail ends the connection. The first cause stays.
 func (c *Conn) fail(cause error) {
 	c.mu.Lock()
+	first := c.endLocked(cause)
+	c.mu.Unlock()
+	if first {
+		_ = c.nc.Close() // the cause is what matters
+	}
+}
+
+// endLocked reports whether it was this call that ended the connection; its caller then closes
+// the socket, without the lock.
+func (c *Conn) endLocked(cause error) bool {
 	if c.err != nil {
-		c.mu.Unlock()
-		return
+		return false
 	}
 	c.err = lostError(c.serial, cause)
 	for _, s := range c.streams {
@@ -126,9 +135,24 @@ func (c *Conn) fail(cause error) {
 	}
 	clear(c.streams)
 	c.posted = nil
-	c.mu.Unlock()
 	close(c.done)
-	_ = c.nc.Close() // the cause is what matters
+	return true
+}
+
+// endIfIdle ends a connection that has no stream, and had none since it was asked with what the
+// last call returned. It reports whether the connection has ended.
+func (c *Conn) endIfIdle(since uint32) (now uint32, ended bool) {
+	c.mu.Lock()
+	first := false
+	if c.lastID == since && len(c.streams) == 0 {
+		first = c.endLocked(errIdle)
+	}
+	now, ended = c.lastID, c.err != nil
+	c.mu.Unlock()
+	if first {
+		_ = c.nc.Close()
+	}
+	return now, ended
 }
 
 // Open starts a conversation with a service of the device and returns when the device has
@@ -139,11 +163,24 @@ func (c *Conn) fail(cause error) {
 // Errors: Unavailable wrapping ErrRefused or ErrClosed, Exhausted with too many streams,
 // TooLarge for a service string over one payload, Timeout or Cancelled with ctx.
 func (c *Conn) Open(ctx context.Context, service string) (*Stream, error) {
-	return c.open(ctx, append([]byte(service), 0), maxStreams)
+	return openStream(ctx, c, service)
 }
 
+// openLink takes the service without a NUL behind it.
+func (c *Conn) openLink(ctx context.Context, service []byte) (link, error) {
+	s, err := c.open(ctx, append(service, 0), maxStreams)
+	if err != nil {
+		return nil, err // and no link that is not nil
+	}
+	return s, nil
+}
+
+func (c *Conn) name() string { return c.serial }
+
+func (c *Conn) via() Mode { return Direct }
+
 // open takes the service with the NUL that devices before Android 9 need.
-func (c *Conn) open(ctx context.Context, payload []byte, limit int) (*Stream, error) {
+func (c *Conn) open(ctx context.Context, payload []byte, limit int) (*muxStream, error) {
 	s, err := c.register(payload, limit)
 	if err == nil {
 		err = c.send(ctx, wire.Header{Command: wire.OPEN, Arg0: s.id}, payload)
@@ -159,7 +196,7 @@ func (c *Conn) open(ctx context.Context, payload []byte, limit int) (*Stream, er
 	return s, nil
 }
 
-func (c *Conn) register(payload []byte, limit int) (*Stream, error) {
+func (c *Conn) register(payload []byte, limit int) (*muxStream, error) {
 	if len(payload) < 2 {
 		return nil, fault.Invalidf("the service is empty")
 	}
@@ -167,7 +204,7 @@ func (c *Conn) register(payload []byte, limit int) (*Stream, error) {
 		return nil, fault.New(fault.TooLarge, "the service has %d bytes, the device takes %d: send it on stdin",
 			len(payload)-1, c.maxPayload-1)
 	}
-	s := &Stream{conn: c, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
+	s := &muxStream{conn: c, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -191,7 +228,7 @@ func (c *Conn) freeID() uint32 {
 	}
 }
 
-func (c *Conn) forget(s *Stream) {
+func (c *Conn) forget(s *muxStream) {
 	c.mu.Lock()
 	delete(c.streams, s.id)
 	c.mu.Unlock()

@@ -241,15 +241,21 @@ func (s *script) quiet() {
 	_ = s.nc.SetReadDeadline(time.Time{})
 }
 
+// opened is a stream and its id.
+type opened struct {
+	*Stream
+	id uint32
+}
+
 // open lets the device accept one stream with the given id of its own.
-func (s *script) open(c *Conn, remote uint32) *Stream {
+func (s *script) open(c *Conn, remote uint32) opened {
 	s.t.Helper()
 	go func() { s.send(wire.OKAY, remote, s.expect(wire.OPEN).Arg0, "") }()
 	st, err := c.Open(s.t.Context(), "tcp:1")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return st
+	return opened{st, st.link.(*muxStream).id}
 }
 
 func TestUnreadDataIsNotAcknowledged(t *testing.T) {
@@ -322,10 +328,10 @@ func TestCloseIsSentOnce(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		end  func(s *Stream)
+		end  func(s opened)
 	}{
-		{"by Close", func(s *Stream) { _ = s.Close() }},
-		{"by the Read that sees the end, not again by Close", func(s *Stream) {
+		{"by Close", func(s opened) { _ = s.Close() }},
+		{"by the Read that sees the end, not again by Close", func(s opened) {
 			_, _ = s.Read(make([]byte, 1))
 			_ = s.Close()
 		}},
@@ -372,24 +378,24 @@ func TestWhatEndsAConnection(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		do   func(dev *script, s *Stream)
+		do   func(dev *script, s opened)
 		text string
 	}{
-		{"a second payload before the first was taken", func(dev *script, s *Stream) {
+		{"a second payload before the first was taken", func(dev *script, s opened) {
 			dev.send(wire.WRTE, 9, s.id, "a")
 			dev.send(wire.WRTE, 9, s.id, "b")
 		}, "WRTE before OKAY"},
-		{"a new session", func(dev *script, s *Stream) {
+		{"a new session", func(dev *script, s opened) {
 			dev.send(wire.CNXN, wire.Version, wire.MaxPayload, fakeBanner)
 		}, "new session"},
-		{"garbage", func(dev *script, s *Stream) { _, _ = dev.nc.Write(make([]byte, 24)) }, "magic"},
-		{"the device hanging up", func(dev *script, s *Stream) { _ = dev.nc.Close() }, "hung up"},
-		{"requests without end from who reads no answers", func(dev *script, s *Stream) {
+		{"garbage", func(dev *script, s opened) { _, _ = dev.nc.Write(make([]byte, 24)) }, "magic"},
+		{"the device hanging up", func(dev *script, s opened) { _ = dev.nc.Close() }, "hung up"},
+		{"requests without end from who reads no answers", func(dev *script, s opened) {
 			for id := range uint32(maxPosted) {
 				dev.send(wire.OPEN, id+1, 0, "tcp:22\x00")
 			}
 		}, "does not read"},
-		{"a socket that takes nothing", func(dev *script, s *Stream) {
+		{"a socket that takes nothing", func(dev *script, s opened) {
 			_, _ = s.Write([]byte("x"))
 		}, "took no data"},
 	}
@@ -474,7 +480,7 @@ func TestOldDeviceGetsChecksumsAndSmallPackets(t *testing.T) {
 
 func TestIDsSkipZeroAndWhatIsInUse(t *testing.T) {
 	t.Parallel()
-	c := &Conn{lastID: ^uint32(0) - 1, streams: map[uint32]*Stream{^uint32(0): {}, 1: {}}}
+	c := &Conn{lastID: ^uint32(0) - 1, streams: map[uint32]*muxStream{^uint32(0): {}, 1: {}}}
 	if id := c.freeID(); id != 2 {
 		t.Errorf("got id %d, want 2", id)
 	}

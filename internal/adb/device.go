@@ -18,6 +18,7 @@ type Timing struct {
 	PingTimeout time.Duration // for a sign of life; 3 s
 	RetryMin    time.Duration // before the first attempt to reconnect; 250 ms
 	RetryMax    time.Duration // between attempts, and what a connection must last to count as good; 3 s
+	BulkIdle    time.Duration // until the second connection is closed for want of use; 30 s
 }
 
 func (t Timing) withDefaults() Timing {
@@ -28,6 +29,7 @@ func (t Timing) withDefaults() Timing {
 		PingTimeout: orDefault(t.PingTimeout, 3*time.Second),
 		RetryMin:    orDefault(t.RetryMin, 250*time.Millisecond),
 		RetryMax:    orDefault(t.RetryMax, 3*time.Second),
+		BulkIdle:    orDefault(t.BulkIdle, 30*time.Second),
 	}
 }
 
@@ -58,7 +60,7 @@ type State struct {
 
 // Device is a lasting handle on one device: it connects, asks for signs of life, and
 // reconnects until Close. All methods are safe for concurrent use. A connected device costs
-// two goroutines and one socket.
+// two goroutines and one socket, and one of each more while it is used for bulk.
 type Device struct {
 	serial string
 	dial   func(ctx context.Context) (net.Conn, error)
@@ -67,12 +69,14 @@ type Device struct {
 	life context.Context // ends with Close
 	end  context.CancelFunc
 	kick chan struct{} // poked when somebody begins to wait for the connection
+	turn chan struct{} // the right to make the second connection
 	wg   sync.WaitGroup
 
 	mu        sync.Mutex
 	started   bool
-	conn      *Conn // nil while not connected
+	conn      session // nil while not connected
 	state     State
+	second    *bulk // nil while there is none
 	waiters   int
 	came      chan struct{} // closed when the connection comes up; then replaced
 	onChange  func(State)
@@ -87,6 +91,7 @@ func NewDevice(opts DeviceOptions) *Device {
 		dial:     opts.Dial,
 		timing:   opts.Timing.withDefaults(),
 		kick:     make(chan struct{}, 1),
+		turn:     make(chan struct{}, 1),
 		came:     make(chan struct{}),
 		onChange: opts.OnChange,
 	}
@@ -127,7 +132,7 @@ func (d *Device) State() State {
 }
 
 // current returns the connection, or why there is none.
-func (d *Device) current() (*Conn, error) {
+func (d *Device) current() (session, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conn == nil {
@@ -183,7 +188,7 @@ func (d *Device) Open(ctx context.Context, service string) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Open(ctx, service)
+	return openStream(ctx, c, service)
 }
 
 // Shell is Conn.Shell on the present connection. Without one it fails at once: Unavailable,
@@ -193,7 +198,7 @@ func (d *Device) Shell(ctx context.Context, cmd ShellCommand) (ShellResult, erro
 	if err != nil {
 		return ShellResult{ExitCode: NoExit}, err
 	}
-	return c.Shell(ctx, cmd)
+	return runShell(ctx, c, &cmd)
 }
 
 // Ping is Conn.Ping on the present connection.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/adb/wire"
@@ -21,6 +20,8 @@ var (
 	ErrRefused = errors.New("refused by the device")
 	// ErrNoExit: the command's stream ended without an exit code. Unavailable.
 	ErrNoExit = errors.New("device lost: the output ended without an exit code")
+	// ErrNoSpace: the device's file system is full. Exhausted.
+	ErrNoSpace = errors.New("no space left on the device")
 	// ErrAuthRequired: the device answered CNXN with AUTH. Unavailable.
 	ErrAuthRequired = errors.New("the device demands a key that this client does not have (AUTH): " +
 		"use an image without adb authentication, or reach it through an adb server whose key it trusts")
@@ -34,6 +35,7 @@ var (
 	errRestarted = errors.New("the device began a new session")
 	errFlooded   = errors.New("the device sends requests and does not read the answers")
 	errHandedIn  = errors.New("closed by the runner")
+	errIdle      = errors.New("not used for a while")
 	errNoPong    = errors.New("the device did not answer a ping in time")
 	errSilent    = errors.New("accepted, but no CNXN came in time: adbd is not up, or hangs")
 )
@@ -69,7 +71,7 @@ func handshakeError(ctx context.Context, serial string, cause error) error {
 // openError says why a service could not be opened. Only the service's name is told: what
 // stands behind the colon may be a user's command.
 func openError(serial string, payload []byte, cause error) error {
-	name, _, _ := strings.Cut(string(payload[:min(len(payload), 64)]), ":")
+	name := serviceName(string(payload[:min(len(payload), 64)]))
 	kind := fault.KindOf(cause)
 	if errors.Is(cause, ErrRefused) {
 		kind = fault.Unavailable

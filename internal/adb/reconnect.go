@@ -31,9 +31,17 @@ func (d *Device) run() {
 	}
 }
 
-func (d *Device) connect() (*Conn, error) {
+func (d *Device) connect() (session, error) {
 	ctx, cancel := context.WithTimeout(d.life, d.timing.Connect)
 	defer cancel()
+	c, err := d.connectDirect(ctx)
+	if err != nil {
+		return nil, err // and no session that is not nil
+	}
+	return c, nil
+}
+
+func (d *Device) connectDirect(ctx context.Context) (*Conn, error) {
 	nc, err := d.dial(ctx)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "dial", err)
@@ -42,7 +50,7 @@ func (d *Device) connect() (*Conn, error) {
 }
 
 // tend asks the device for signs of life until the connection ends, and returns why it did.
-func (d *Device) tend(c *Conn) error {
+func (d *Device) tend(c session) error {
 	defer func() { _ = c.Close() }()
 	tick := time.NewTimer(jitter(d.timing.PingEvery))
 	defer tick.Stop()
@@ -61,7 +69,7 @@ func (d *Device) tend(c *Conn) error {
 }
 
 // ping ends the connection when no answer comes in time, a write that hangs included.
-func (d *Device) ping(c *Conn) {
+func (d *Device) ping(c session) {
 	ctx, cancel := context.WithTimeout(d.life, d.timing.PingTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.fail(errNoPong) })
@@ -83,7 +91,7 @@ func (d *Device) setCause(err error) {
 	d.mu.Unlock()
 }
 
-func (d *Device) up(c *Conn) {
+func (d *Device) up(c session) {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,10 +106,11 @@ func (d *Device) up(c *Conn) {
 
 func (d *Device) down(cause error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.conn = nil
+	d.conn = nil // from here on nobody makes a second connection
 	d.state.Connected, d.state.Since, d.state.Err = false, time.Now(), cause
 	d.announceLocked()
+	d.mu.Unlock()
+	d.dropBulk()
 }
 
 // announceLocked has the callback called. A goroutine exists only while it has work.

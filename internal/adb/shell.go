@@ -58,75 +58,108 @@ type ShellResult struct {
 // device was lost (the command may have run, or run on); Unsupported without shell_v2; the
 // kind of the error of Stdin or of a writer.
 func (c *Conn) Shell(ctx context.Context, cmd ShellCommand) (ShellResult, error) {
+	return runShell(ctx, c, &cmd)
+}
+
+func runShell(ctx context.Context, s session, cmd *ShellCommand) (ShellResult, error) {
 	const op = "run shell command"
-	res, err := c.shell(ctx, &cmd)
+	if cmd.Command == "" {
+		return ShellResult{ExitCode: NoExit}, fault.Op(op, fault.Invalidf("the command is empty"))
+	}
+	if err := needFeature(s, "shell_v2", "Android 7"); err != nil {
+		return ShellResult{ExitCode: NoExit}, fault.Op(op, err)
+	}
+	service := make([]byte, 0, len(shellService)+len(cmd.Command)+1)
+	service = append(append(service, shellService...), cmd.Command...)
+	return runService(ctx, s, op, service, cmd)
+}
+
+// runService runs what speaks the shell protocol: a command, or abb.
+func runService(ctx context.Context, s session, op string, service []byte, cmd *ShellCommand) (ShellResult, error) {
+	res, err := converse(ctx, s, service, cmd)
 	if err != nil && ctx.Err() != nil && fault.Is(err, fault.Internal) {
 		return res, fault.Wrap(fault.KindOf(ctx.Err()), op, err) // the caller's own cause
 	}
 	return res, fault.Op(op, err)
 }
 
-func (c *Conn) shell(ctx context.Context, cmd *ShellCommand) (ShellResult, error) {
+func converse(ctx context.Context, s session, service []byte, cmd *ShellCommand) (ShellResult, error) {
 	none := ShellResult{ExitCode: NoExit}
-	switch {
-	case cmd.Command == "":
-		return none, fault.Invalidf("the command is empty")
-	case cmd.MaxOutput < 0:
+	if cmd.MaxOutput < 0 {
 		return none, fault.Invalidf("a limit of %d bytes for the output", cmd.MaxOutput)
-	case !c.banner.Has("shell_v2"):
-		return none, fault.Unsupportedf("adb %s has no shell_v2: Android 7 or later is needed", c.serial)
 	}
-	service := make([]byte, 0, len(shellService)+len(cmd.Command)+1)
-	service = append(append(append(service, shellService...), cmd.Command...), 0)
-	s, err := c.open(ctx, service, maxStreams)
+	l, err := s.openLink(ctx, service)
 	if err != nil {
 		return none, err
 	}
-	ctx, stopFeeding, err := s.feed(ctx, cmd.Stdin)
+	ctx, stopFeeding, err := feed(ctx, l, cmd.Stdin)
 	out := output{cmd: cmd, left: cmd.MaxOutput}
 	if out.left == 0 {
 		out.left = DefaultMaxOutput
 	}
 	code := NoExit
 	if err == nil {
-		code, err = s.collect(ctx, &out)
+		code, err = collect(ctx, l, &out)
 	}
 	if err == nil {
-		s.hangUp(ctx)
+		l.hangUp(ctx)
 	} else {
-		_ = s.Close()
+		_ = l.Close()
 	}
 	stopFeeding()
 	return ShellResult{ExitCode: code, Output: out.collected, Truncated: out.dropped}, err
 }
 
+func needFeature(s session, feature, since string) error {
+	if s.Banner().Has(feature) {
+		return nil
+	}
+	return fault.Unsupportedf("adb %s has no %s: %s or later is needed", s.name(), feature, since)
+}
+
 // collect takes the output up to the exit packet, which adbd sends only when stdout and
 // stderr have been closed. That packet is not acknowledged: adbd answers our CLSE as well,
 // and a round trip is saved.
-func (s *Stream) collect(ctx context.Context, out *output) (code int, err error) {
-	var d wire.ShellDecoder
+func collect(ctx context.Context, l link, out *output) (code int, err error) {
+	r := shellReader{in: linkReader{link: l}}
 	for {
-		data, err := s.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return NoExit, fault.Wrap(fault.Unavailable, "adb "+s.conn.serial, ErrNoExit)
-		}
+		f, err := r.next(ctx)
 		if err != nil {
 			return NoExit, err
 		}
-		for len(data) > 0 {
-			var f wire.Fragment
-			if f, data, err = d.Next(data); err != nil {
-				return NoExit, fault.Wrap(fault.Unavailable, "adb "+s.conn.serial, err)
-			}
-			if f.ID == wire.ShellExit && len(f.Data) > 0 {
-				return int(f.Data[0]), nil
-			}
-			if err := out.take(f); err != nil {
-				return NoExit, err
-			}
+		if f.ID == wire.ShellExit {
+			return int(f.Data[0]), nil
 		}
-		if err := s.release(ctx); err != nil {
+		if err := out.take(f); err != nil {
 			return NoExit, err
+		}
+	}
+}
+
+// shellReader takes the shell packets off a link, in pieces of at most one payload.
+type shellReader struct {
+	in  linkReader
+	dec wire.ShellDecoder
+}
+
+// next returns the next piece that is not empty. It is valid until the call after, which lets
+// the device send on.
+func (r *shellReader) next(ctx context.Context) (f wire.Fragment, err error) {
+	for {
+		err := r.in.fill(ctx)
+		if errors.Is(err, io.EOF) {
+			err = ErrNoExit
+		} else if err != nil {
+			return f, err
+		}
+		if err == nil {
+			f, r.in.data, err = r.dec.Next(r.in.data)
+		}
+		if err != nil {
+			return f, fault.Wrap(fault.Unavailable, "adb "+r.in.link.name(), err)
+		}
+		if len(f.Data) > 0 {
+			return f, nil
 		}
 	}
 }

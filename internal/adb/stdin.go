@@ -26,17 +26,17 @@ type inMemory interface {
 // feed sends stdin to the command and closes it. What fits one packet is sent before feed
 // returns; for more, a goroutine sends while the caller reads the output. When stdin cannot be
 // read, the returned context ends with the reason. The caller calls stop in the end.
-func (s *Stream) feed(ctx context.Context, stdin io.Reader) (_ context.Context, stop func(), err error) {
+func feed(ctx context.Context, l link, stdin io.Reader) (_ context.Context, stop func(), err error) {
 	mem, isMem := stdin.(inMemory)
-	room := s.conn.maxPayload - 2*wire.ShellHeaderSize
+	room := l.room() - 2*wire.ShellHeaderSize
 	if stdin == nil || isMem && mem.Len() <= room {
-		return ctx, func() {}, s.feedOnce(ctx, mem)
+		return ctx, func() {}, feedOnce(ctx, l, mem)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := s.feedAll(ctx, stdin, min(stdinChunk, room)); err != nil {
+		if err := feedAll(ctx, l, stdin, min(stdinChunk, room)); err != nil {
 			cancel(err)
 		}
 	}()
@@ -49,7 +49,7 @@ func (s *Stream) feed(ctx context.Context, stdin io.Reader) (_ context.Context, 
 }
 
 // feedOnce sends all of a short stdin, and its end, as one payload.
-func (s *Stream) feedOnce(ctx context.Context, stdin inMemory) error {
+func feedOnce(ctx context.Context, l link, stdin inMemory) error {
 	var payload []byte
 	if stdin != nil && stdin.Len() > 0 {
 		n := stdin.Len()
@@ -61,11 +61,11 @@ func (s *Stream) feedOnce(ctx context.Context, stdin inMemory) error {
 		payload = payload[:wire.ShellHeaderSize+n]
 		wire.AppendShellHeader(payload[:0], wire.ShellStdin, n)
 	}
-	return s.feedPayload(ctx, wire.AppendShellHeader(payload, wire.ShellCloseStdin, 0))
+	return feedPayload(ctx, l, wire.AppendShellHeader(payload, wire.ShellCloseStdin, 0))
 }
 
 // feedAll sends stdin to its end, then the end. It fails only when stdin cannot be read.
-func (s *Stream) feedAll(ctx context.Context, stdin io.Reader, chunk int) error {
+func feedAll(ctx context.Context, l link, stdin io.Reader, chunk int) error {
 	buf := make([]byte, wire.ShellHeaderSize+chunk)
 	for empty := 0; empty < maxEmptyReads; {
 		n, err := stdin.Read(buf[wire.ShellHeaderSize:])
@@ -73,12 +73,12 @@ func (s *Stream) feedAll(ctx context.Context, stdin io.Reader, chunk int) error 
 		if n > 0 {
 			empty = 0
 			wire.AppendShellHeader(buf[:0], wire.ShellStdin, n)
-			if _, err := s.write(ctx, buf[:wire.ShellHeaderSize+n]); err != nil {
+			if _, err := l.write(ctx, buf[:wire.ShellHeaderSize+n]); err != nil {
 				return nil // whoever reads the output learns why
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			return s.feedPayload(ctx, wire.AppendShellHeader(buf[:0], wire.ShellCloseStdin, 0))
+			return feedPayload(ctx, l, wire.AppendShellHeader(buf[:0], wire.ShellCloseStdin, 0))
 		}
 		if err != nil {
 			return stdinError(err)
@@ -89,8 +89,8 @@ func (s *Stream) feedAll(ctx context.Context, stdin io.Reader, chunk int) error 
 
 // feedPayload sends the last of stdin. A device that closed or was lost meanwhile is no
 // failure of stdin: the end of the output tells which it was.
-func (s *Stream) feedPayload(ctx context.Context, payload []byte) error {
-	_, err := s.write(ctx, payload)
+func feedPayload(ctx context.Context, l link, payload []byte) error {
+	_, err := l.write(ctx, payload)
 	if errors.Is(err, io.ErrClosedPipe) || errors.Is(err, ErrClosed) {
 		return nil
 	}

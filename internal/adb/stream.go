@@ -2,152 +2,50 @@ package adb
 
 import (
 	"context"
-	"io"
-
-	"github.com/daytonaio/runner-android/internal/adb/wire"
+	"net"
+	"strings"
+	"sync"
+	"time"
 )
 
-// smallPayload is what a stream can hold without an allocation: enough for the exit packet and
-// the few lines that most commands print.
-const smallPayload = 512
-
-// Stream is a conversation with a service of the device: an io.ReadWriteCloser. One goroutine
-// may read while another writes and a third closes; two must not read, or write, at once.
+// Stream is a conversation with a service of the device: a net.Conn. All methods are safe for
+// concurrent use.
 //
 // The device is told that data was taken only when Read has returned the last of it, so a
-// reader that stops reading stops the device. There is no half close.
+// reader that stops reading stops the device.
+//
+// There is no half close: closing is the only way to say that nothing more will be written, and
+// it drops what the device has still to say. Whoever forwards the end of some input must keep
+// the stream open until the device closes it.
 //
 // After the device closed, Read returns what is left, then io.EOF, and Write returns
 // io.ErrClosedPipe; so do both after Close. When the connection is lost, Read returns what is
-// left; then both return an Unavailable error that wraps ErrClosed.
+// left; then both return an Unavailable error that wraps ErrClosed. Through an adb server a
+// lost device looks like one that closed. A deadline that passes is a net.Error with
+// Timeout, of kind Timeout; the stream can be used on with another deadline.
 type Stream struct {
-	conn     *Conn
-	id       uint32
-	readable chan struct{} // poked when a reader should look again
-	writable chan struct{} // poked when a writer should look again
+	link link
+	addr Addr
 
-	// Guarded by conn.mu.
-	remote    uint32 // the device's id; 0 until it accepted, then fixed
-	credit    bool   // one WRTE may be sent
-	full      bool   // data holds a payload that was not acknowledged
-	ended     bool   // the device sent CLSE
-	closed    bool   // Close was called
-	clseSent  bool
-	abandoned bool  // nobody waits for the acceptance any more
-	err       error // the connection was lost
-	data      []byte
+	rmu  sync.Mutex // one Read at a time
+	rest []byte     // what Read has not handed out yet
+	wmu  sync.Mutex // one Write at a time
 
-	rest  []byte // the reading goroutine's: what Read has not handed out yet
-	big   []byte // the read loop's, while full is false
-	small [smallPayload]byte
+	readBy, writeBy *deadline
 }
 
-var _ io.ReadWriteCloser = (*Stream)(nil)
+var _ net.Conn = (*Stream)(nil)
 
-func wake(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
+func openStream(ctx context.Context, s session, service string) (*Stream, error) {
+	l, err := s.openLink(ctx, append(make([]byte, 0, len(service)+1), service...))
+	if err != nil {
+		return nil, err
 	}
+	return newStream(l, service), nil
 }
 
-func (s *Stream) wake() {
-	wake(s.readable)
-	wake(s.writable)
-}
-
-// buffer returns room for the next payload. It is reused from payload to payload: there is
-// never more than one.
-func (s *Stream) buffer(n int) []byte {
-	if n <= len(s.small) {
-		return s.small[:n]
-	}
-	if n > cap(s.big) {
-		s.big = make([]byte, n)
-	}
-	return s.big[:n]
-}
-
-// awaitAccept waits until the device has answered our OPEN.
-func (s *Stream) awaitAccept(ctx context.Context) error {
-	c := s.conn
-	for {
-		c.mu.Lock()
-		switch {
-		case s.remote != 0:
-			c.mu.Unlock()
-			return nil
-		case s.ended:
-			c.mu.Unlock()
-			return ErrRefused
-		case s.err != nil:
-			err := s.err
-			c.mu.Unlock()
-			return err
-		case ctx.Err() != nil:
-			s.abandoned = true
-			c.mu.Unlock()
-			return ctx.Err()
-		}
-		c.mu.Unlock()
-		select {
-		case <-s.writable:
-		case <-ctx.Done():
-		}
-	}
-}
-
-// next waits for a payload and returns it. It stays valid until release.
-func (s *Stream) next(ctx context.Context) ([]byte, error) {
-	for {
-		data, err := s.poll()
-		if data != nil || err != nil {
-			return data, err
-		}
-		select {
-		case <-s.readable:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-func (s *Stream) poll() ([]byte, error) {
-	s.conn.mu.Lock()
-	defer s.conn.mu.Unlock()
-	switch {
-	case s.closed:
-		return nil, io.ErrClosedPipe
-	case s.full:
-		return s.data, nil
-	case s.ended:
-		s.answerCloseLocked()
-		return nil, io.EOF
-	default:
-		return nil, s.err
-	}
-}
-
-// answerCloseLocked sends our CLSE unless it was sent.
-func (s *Stream) answerCloseLocked() {
-	if !s.clseSent && s.remote != 0 {
-		s.clseSent = true
-		s.conn.postLocked(wire.CLSE, s.id, s.remote)
-	}
-}
-
-// release gives the slot back and tells the device that it may send again.
-func (s *Stream) release(ctx context.Context) error {
-	c := s.conn
-	c.mu.Lock()
-	s.full, s.data = false, nil
-	gone := s.ended || s.closed || s.err != nil
-	remote := s.remote
-	c.mu.Unlock()
-	if gone {
-		return nil
-	}
-	return c.send(ctx, wire.Header{Command: wire.OKAY, Arg0: s.id, Arg1: remote}, nil)
+func newStream(l link, service string) *Stream {
+	return &Stream{link: l, addr: Addr{l.name(), serviceName(service)}, readBy: newDeadline(), writeBy: newDeadline()}
 }
 
 // Read reads what the device sent.
@@ -155,8 +53,13 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	if err := s.readBy.Err(); err != nil {
+		return 0, err
+	}
 	if len(s.rest) == 0 {
-		data, err := s.next(context.Background())
+		data, err := s.link.next(s.readBy)
 		if err != nil {
 			return 0, err
 		}
@@ -166,7 +69,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	s.rest = s.rest[n:]
 	if len(s.rest) == 0 {
 		// A failure here ended the connection; the next Read says so.
-		_ = s.release(context.Background())
+		_ = s.link.release(context.Background())
 	}
 	return n, nil
 }
@@ -174,80 +77,66 @@ func (s *Stream) Read(p []byte) (int, error) {
 // Write sends p in packets as large as the device takes, each after the device has taken the
 // one before. It returns when the last is on its way.
 func (s *Stream) Write(p []byte) (int, error) {
-	return s.write(context.Background(), p)
-}
-
-// write is Write with an end. After an error the stream is good for closing only.
-func (s *Stream) write(ctx context.Context, p []byte) (int, error) {
-	sent := 0
-	for sent < len(p) {
-		remote, err := s.takeCredit(ctx)
-		if err != nil {
-			return sent, err
-		}
-		part := p[sent:min(len(p), sent+s.conn.maxPayload)]
-		err = s.conn.send(ctx, wire.Header{Command: wire.WRTE, Arg0: s.id, Arg1: remote}, part)
-		if err != nil {
-			return sent, err
-		}
-		sent += len(part)
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if err := s.writeBy.Err(); err != nil {
+		return 0, err
 	}
-	return sent, nil
-}
-
-// takeCredit waits until one WRTE may be sent.
-func (s *Stream) takeCredit(ctx context.Context) (remote uint32, err error) {
-	c := s.conn
-	for {
-		c.mu.Lock()
-		ready := s.credit
-		switch {
-		case s.closed || s.ended:
-			err = io.ErrClosedPipe
-		case s.err != nil:
-			err = s.err
-		case ready:
-			s.credit = false
-		}
-		remote = s.remote
-		c.mu.Unlock()
-		if ready || err != nil {
-			return remote, err
-		}
-		select {
-		case <-s.writable:
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
-	}
+	return s.link.write(s.writeBy, p)
 }
 
 // Close ends the conversation and drops what was not read. It returns at once, ends a Read or
 // Write under way, and may be called again. A shell command gets SIGHUP, nothing else does.
-func (s *Stream) Close() error {
-	s.conn.mu.Lock()
-	defer s.conn.mu.Unlock()
-	if s.closed {
-		return nil
+func (s *Stream) Close() error { return s.link.Close() }
+
+// timed is a link with deadlines of its own.
+type timed interface {
+	setDeadline(read, write bool, t time.Time) error
+}
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (s *Stream) SetDeadline(t time.Time) error { return s.setDeadline(true, true, t) }
+
+// SetReadDeadline ends a Read under way, and those that follow, at t. The zero t is never.
+func (s *Stream) SetReadDeadline(t time.Time) error { return s.setDeadline(true, false, t) }
+
+// SetWriteDeadline ends the waiting of a Write under way, and of those that follow, at t. The
+// zero t is never. A packet that is being written is written to its end.
+func (s *Stream) SetWriteDeadline(t time.Time) error { return s.setDeadline(false, true, t) }
+
+func (s *Stream) setDeadline(read, write bool, t time.Time) error {
+	if own, ok := s.link.(timed); ok {
+		return own.setDeadline(read, write, t)
 	}
-	s.closed = true
-	delete(s.conn.streams, s.id)
-	s.answerCloseLocked()
-	s.wake()
+	if read {
+		s.readBy.set(t)
+	}
+	if write {
+		s.writeBy.set(t)
+	}
 	return nil
 }
 
-// hangUp is Close for a device that has just been heard of: it writes from this goroutine,
-// which saves starting one.
-func (s *Stream) hangUp(ctx context.Context) {
-	c := s.conn
-	c.mu.Lock()
-	owe := !s.closed && !s.clseSent && s.err == nil
-	s.closed, s.clseSent = true, true
-	delete(c.streams, s.id)
-	s.wake()
-	c.mu.Unlock()
-	if owe && c.send(ctx, wire.Header{Command: wire.CLSE, Arg0: s.id, Arg1: s.remote}, nil) != nil {
-		c.post(wire.CLSE, s.id, s.remote) // our turn did not come before ctx ended
-	}
+// LocalAddr is the same as RemoteAddr: a stream has no name of its own.
+func (s *Stream) LocalAddr() net.Addr { return s.addr }
+
+// RemoteAddr names the device and the service.
+func (s *Stream) RemoteAddr() net.Addr { return s.addr }
+
+// Addr is where a Stream leads.
+type Addr struct {
+	Serial  string
+	Service string // the name alone ("shell", "tcp"): what follows may be a user's command
+}
+
+// Network returns "adb".
+func (a Addr) Network() string { return "adb" }
+
+// String returns serial and service.
+func (a Addr) String() string { return a.Serial + "/" + a.Service }
+
+// serviceName is what may be told of a service.
+func serviceName(service string) string {
+	name, _, _ := strings.Cut(service[:min(len(service), 64)], ":")
+	return name
 }
