@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"sync"
-	"time"
 )
 
 // sockets counts those that are open: fasthttp forgets the connections that it hands over.
@@ -22,7 +21,7 @@ func (r *sockets) enter(span context.Context, s *Socket) (ctx context.Context, l
 	unwatch := context.AfterFunc(r.life, func() {
 		s.gone(context.Cause(r.life))
 		s.end(nil, context.Cause(r.life))
-		_ = s.conn.SetReadDeadline(time.Now()) // a read that waits sees no context
+		s.StopReading() // a read that waits sees no context
 	})
 	r.mu.Lock()
 	r.open++
