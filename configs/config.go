@@ -66,8 +66,9 @@ type Host struct {
 
 // Device is how devices are made.
 type Device struct {
-	ADBBasePort  int // ADB port of instance 1; instance N has base+N-1
-	MaxInstances int // highest instance number handed out
+	ADBBasePort  int    // ADB port of instance 1; instance N has base+N-1
+	ADBMode      string // the way to a device: "direct" or "server"
+	MaxInstances int    // highest instance number handed out
 	GPUMode      string
 	Audio        bool
 }

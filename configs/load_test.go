@@ -40,7 +40,7 @@ func TestLoadGivesTheDocumentedDefaults(t *testing.T) {
 			Home: "/home/vsoc-01", RuntimePath: "/var/tmp/cvd", TempDir: "/tmp",
 			CVDPath: "/usr/bin/cvd", ADBPath: "/usr/lib/cuttlefish-common/bin/adb",
 		},
-		Device: configs.Device{ADBBasePort: 6520, MaxInstances: 100, GPUMode: "guest_swiftshader"},
+		Device: configs.Device{ADBBasePort: 6520, ADBMode: "direct", MaxInstances: 100, GPUMode: "guest_swiftshader"},
 		Limits: configs.Limits{
 			BootTimeout: 5 * time.Minute, StartTimeout: 4 * time.Minute, BootConcurrency: 3, ExecMaxOutput: 16 << 20,
 		},
@@ -112,6 +112,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a decimal unit", "EXEC_MAX_OUTPUT=16MB", "from 1KiB to 256MiB (default 16MiB)"},
 		{"a relative path", "CVD_HOME=home", `CVD_HOME="home": must be an absolute path`},
 		{"a path with a line break", "CVD_PATH=/a\nb", `CVD_PATH="/a\nb": must be an absolute path`},
+		{"a way to the devices that there is not", "CVD_ADB_MODE=usb", "must be one of direct, server"},
 		{"a graphics mode that cvd does not know", "CVD_GPU_MODE=fast", "must be one of guest_swiftshader,"},
 		{"more instances than taps can be addressed", "CVD_MAX_INSTANCES=129", "from 1 to 128"},
 		{"a sweep that never rests", "HEALTH_INTERVAL=1ms", "from 100ms to 1h"},

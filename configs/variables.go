@@ -114,6 +114,7 @@ func (c *Config) deviceVariables() []variable {
 	return []variable{
 		known("CVD_MAX_INSTANCES", "100", intSetting{&c.Device.MaxInstances, 1, maxInstances, ""}),
 		known("CVD_ADB_BASE_PORT", "6520", intSetting{&c.Device.ADBBasePort, 1024, maxPort, ""}),
+		known("CVD_ADB_MODE", "direct", choiceSetting{&c.Device.ADBMode, []string{"direct", "server"}}),
 		known("CVD_GPU_MODE", "guest_swiftshader", choiceSetting{&c.Device.GPUMode, gpuModes}),
 		known("CVD_AUDIO", "false", boolSetting{&c.Device.Audio}),
 	}

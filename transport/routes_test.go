@@ -14,6 +14,8 @@ import (
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/runnerapi"
 	"github.com/daytonaio/runner-android/transport/toolbox"
+	"github.com/daytonaio/runner-android/transport/toolbox/files"
+	"github.com/daytonaio/runner-android/transport/toolbox/info"
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
@@ -31,7 +33,9 @@ func TestEveryRoute(t *testing.T) {
 	c := transporttest.Start(t, transport.Options{Registry: registry}, func(s *transport.Server) {
 		s.Mount("", runnerapi.Routes(actors, runnerapi.Options{}))
 		s.Mount("", debug.Routes(actors, debug.Options{Registry: registry}))
-		toolbox.Mount(s, process.New(lease.New(actors), nil, process.Options{}).Routes())
+		leases := lease.New(actors)
+		toolbox.Mount(s, info.Routes(leases, info.Options{}), files.New(leases, nil, nil, files.Options{}).Routes(),
+			process.New(leases, nil, process.Options{}).Routes())
 		all = s.Routes()
 	})
 	if len(all) < 14 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,11 +68,23 @@ func Build(ctx context.Context, cfg configs.Config, log *zap.Logger) (*App, erro
 	if err != nil {
 		return nil, err
 	}
-	app := &App{log: log, lock: lock, pool: adb.NewPool(adb.PoolOptions{Dial: local.Dial})}
+	app := &App{log: log, lock: lock, pool: newPool(cfg, local, log)}
 	if err := app.wire(ctx, cfg, local, user.UID); err != nil {
 		return nil, errors.Join(err, app.close())
 	}
 	return app, nil
+}
+
+// newPool keeps the connections to the devices. The keys are those of cvd's user, so that a device
+// that has let adb in lets the runner in as well.
+func newPool(cfg configs.Config, local *host.Local, log *zap.Logger) *adb.Pool {
+	keys, err := adb.ReadKeys(filepath.Join(cfg.Host.Home, ".android", "adbkey"))
+	if err != nil {
+		log.Warn("adb key not read; devices that demand one are tried without it", zap.Error(err))
+	}
+	return adb.NewPool(adb.PoolOptions{
+		Dial: local.Dial, Keys: keys, Mode: adb.Mode(cfg.Device.ADBMode), Server: adb.DefaultServer,
+	})
 }
 
 func (a *App) wire(ctx context.Context, cfg configs.Config, h host.Host, uid int) error {

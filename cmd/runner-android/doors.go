@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"math"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,7 +17,10 @@ import (
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/runnerapi"
 	"github.com/daytonaio/runner-android/transport/toolbox"
+	"github.com/daytonaio/runner-android/transport/toolbox/files"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestfiles"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
+	"github.com/daytonaio/runner-android/transport/toolbox/info"
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
 )
 
@@ -41,6 +46,8 @@ func doors(cfg configs.Config, a *App, registry *prometheus.Registry) (*transpor
 	}))
 	leases := lease.New(a.actors)
 	toolbox.Mount(server,
+		info.Routes(leases, info.Options{Version: version}),
+		files.New(leases, devices{a.pool}, shell{a.pool}, files.Options{Log: a.log}).Routes(),
 		process.New(leases, shell{a.pool}, process.Options{MaxOutput: cfg.Limits.ExecMaxOutput, Log: a.log}).Routes())
 	server.Mount("", debug.Routes(a.actors, debug.Options{Registry: registry}))
 	return server, nil
@@ -56,6 +63,37 @@ func (g shell) Run(ctx context.Context, serial string, s guestshell.Script) (gue
 	if err != nil {
 		return guestshell.Result{}, err
 	}
-	res, err := dev.Shell(ctx, adb.ShellCommand{Command: "sh", Stdin: bytes.NewReader(s.Text), MaxOutput: s.MaxOutput})
-	return guestshell.Result{ExitCode: res.ExitCode, Output: res.Output, Dropped: res.Truncated}, err
+	cmd := adb.ShellCommand{Command: "sh", Stdin: bytes.NewReader(s.Text), MaxOutput: s.MaxOutput}
+	if s.Stdout == nil {
+		res, err := dev.Shell(ctx, cmd)
+		return guestshell.Result{ExitCode: res.ExitCode, Output: res.Output, Dropped: res.Truncated}, err
+	}
+	said := guestshell.Head{Max: s.MaxOutput}
+	cmd.Stdout, cmd.Stderr, cmd.MaxOutput = s.Stdout, &said, math.MaxInt64
+	res, err := dev.Shell(ctx, cmd)
+	return guestshell.Result{ExitCode: res.ExitCode, Output: said.Bytes, Dropped: said.Dropped}, err
+}
+
+// devices lends the ADB connections' sync service to the toolbox.
+type devices struct{ pool *adb.Pool }
+
+// Get implements files.Devices.
+func (d devices) Get(serial string) (guestfiles.Device, error) {
+	dev, err := d.pool.Get(serial)
+	if err != nil {
+		return nil, err
+	}
+	return syncDevice{dev}, nil
+}
+
+// syncDevice is an adb.Device whose reader is an interface.
+type syncDevice struct{ *adb.Device }
+
+// Recv implements guestfiles.Device.
+func (d syncDevice) Recv(ctx context.Context, path string) (io.ReadCloser, error) {
+	r, err := d.Device.Recv(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }

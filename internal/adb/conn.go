@@ -27,6 +27,11 @@ type ConnOptions struct {
 	Serial    string        // names the device in errors
 	Handshake time.Duration // limit for the CNXN exchange; 0 = 10 s
 	Write     time.Duration // limit for one packet to be taken by the socket; 0 = 10 s
+
+	// Keys are tried in this order when the device demands one; when it knows none, the public
+	// half of the first is offered, and who sits at the device has the rest of Handshake to
+	// accept it.
+	Keys []*Key
 }
 
 // Conn is one connection to a device, shared by any number of streams. All methods are safe
@@ -53,6 +58,7 @@ type Conn struct {
 	streams map[uint32]*muxStream
 	lastID  uint32
 	posted  []byte // control packets that wait for the next writer
+	early   int    // bytes of payloads that came before their turn
 	err     error  // why the connection ended; nil while it lives
 
 	done chan struct{}
@@ -62,8 +68,8 @@ type Conn struct {
 // Connect introduces us to the device at the other end of nc and returns when it has done the
 // same. It owns nc from the call on and closes it on error; nc should not delay small packets
 // (Go's TCP connections have TCP_NODELAY set). The end of ctx ends the handshake,
-// not the connection. Errors are Unavailable (see ErrAuthRequired and ErrTLSRequired) or,
-// when ctx was cancelled, Cancelled.
+// not the connection. Errors are Unavailable (see ErrTLSRequired), Forbidden (see
+// ErrAuthRequired) or, when ctx was cancelled, Cancelled.
 func Connect(ctx context.Context, nc net.Conn, opts ConnOptions) (*Conn, error) {
 	c := &Conn{
 		nc:         nc,
@@ -74,7 +80,7 @@ func Connect(ctx context.Context, nc net.Conn, opts ConnOptions) (*Conn, error) 
 		streams:    make(map[uint32]*muxStream),
 		done:       make(chan struct{}),
 	}
-	if err := c.handshake(ctx, orDefault(opts.Handshake, defaultHandshake)); err != nil {
+	if err := c.handshake(ctx, orDefault(opts.Handshake, defaultHandshake), opts.Keys); err != nil {
 		return nil, err
 	}
 	c.stuck = time.AfterFunc(time.Hour, func() { c.fail(errStuck) })

@@ -29,7 +29,7 @@ func TestHandshakeRefusals(t *testing.T) {
 		text   string
 	}{
 		{"a device that demands a key", packet(wire.AUTH, wire.AuthToken, 0, string(make([]byte, 20))),
-			ErrAuthRequired, "key"},
+			ErrAuthRequired, "key that it knows"},
 		{"a device that demands TLS", packet(wire.STLS, wire.STLSVersion, 0, ""), ErrTLSRequired, "TLS"},
 		{"a proxy whose guest is not up", nil, nil, "the guest is not up yet"},
 		{"a port of something else", []byte("SSH-2.0-OpenSSH_9.2p1 Debian-2"), wire.ErrMalformed, "magic"},
@@ -47,7 +47,11 @@ func TestHandshakeRefusals(t *testing.T) {
 				_ = device.(*net.TCPConn).CloseWrite()
 			}()
 			_, err := Connect(within(t), host, ConnOptions{Serial: "127.0.0.1:6521"})
-			if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), tt.text) ||
+			kind := fault.Unavailable
+			if errors.Is(tt.want, ErrAuthRequired) {
+				kind = fault.Forbidden
+			}
+			if !fault.Is(err, kind) || !strings.Contains(err.Error(), tt.text) ||
 				!strings.Contains(err.Error(), "127.0.0.1:6521") || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("got %v (%v)", err, fault.KindOf(err))
 			}
@@ -294,6 +298,28 @@ func TestOneWriteIsOutstanding(t *testing.T) {
 	})
 }
 
+// As adb 29 sends them when a service hangs up.
+func TestPayloadsBeforeTheirTurnArriveInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, dev := scripted(t)
+		s, other := dev.open(c, 9), dev.open(c, 10)
+		for _, text := range []string{"one ", "two ", "three"} {
+			dev.send(wire.WRTE, 9, s.id, text)
+			dev.send(wire.WRTE, 10, other.id, text)
+		}
+		dev.send(wire.CLSE, 9, s.id, "")
+		go func() { _, _ = io.Copy(io.Discard, dev.nc) }()
+		if got, err := io.ReadAll(s); string(got) != "one two three" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		_ = other.Close()
+		if c.early != 0 || c.Err() != nil {
+			t.Errorf("%d bytes are still counted, %v", c.early, c.Err())
+		}
+	})
+}
+
 func TestPacketsForNobodyGetNoAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -381,9 +407,10 @@ func TestWhatEndsAConnection(t *testing.T) {
 		do   func(dev *script, s opened)
 		text string
 	}{
-		{"a second payload before the first was taken", func(dev *script, s opened) {
-			dev.send(wire.WRTE, 9, s.id, "a")
-			dev.send(wire.WRTE, 9, s.id, "b")
+		{"payloads without end before the first was taken", func(dev *script, s opened) {
+			for range maxEarly/wire.MaxPayload + 2 {
+				dev.send(wire.WRTE, 9, s.id, strings.Repeat("x", wire.MaxPayload))
+			}
 		}, "WRTE before OKAY"},
 		{"a new session", func(dev *script, s opened) {
 			dev.send(wire.CNXN, wire.Version, wire.MaxPayload, fakeBanner)

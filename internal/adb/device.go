@@ -38,6 +38,14 @@ type DeviceOptions struct {
 	Serial string                                      // names the device, in errors too
 	Dial   func(ctx context.Context) (net.Conn, error) // reaches its adbd
 	Timing Timing
+	Keys   []*Key // see ConnOptions
+
+	// Mode is the way to the device; "" is Direct. Server reaches an adb server. With it, a
+	// direct device that demands a key we lack is used through that server, if it knows the
+	// device. Addr is how the server finds the device: the address of its adbd; "" is Serial.
+	Mode   Mode
+	Server func(ctx context.Context) (net.Conn, error)
+	Addr   string
 
 	// OnChange is told when the connection came up or was lost, one call at a time and never
 	// under a lock. A slow callback is not queued for: it is called once more with the latest
@@ -53,6 +61,7 @@ type State struct {
 	Banner    wire.Banner // of the present connection, else of the last; slice shared, never modify it
 	Err       error       // why it is not connected; nil while it is
 	Connects  int         // how often it came up
+	Via       Mode        // of the present connection, else of the last; "" before
 
 	Pong     time.Time     // when the device last answered: handshake or ping; zero before
 	PingTook time.Duration // how long the last answered ping took; zero before
@@ -65,6 +74,9 @@ type Device struct {
 	serial string
 	dial   func(ctx context.Context) (net.Conn, error)
 	timing Timing
+	keys   []*Key
+	mode   Mode
+	server serverOptions
 
 	life context.Context // ends with Close
 	end  context.CancelFunc
@@ -90,10 +102,16 @@ func NewDevice(opts DeviceOptions) *Device {
 		serial:   opts.Serial,
 		dial:     opts.Dial,
 		timing:   opts.Timing.withDefaults(),
+		keys:     opts.Keys,
+		mode:     opts.Mode,
+		server:   serverOptions{dial: opts.Server, serial: opts.Serial, addr: opts.Addr, connect: opts.Mode == Server},
 		kick:     make(chan struct{}, 1),
 		turn:     make(chan struct{}, 1),
 		came:     make(chan struct{}),
 		onChange: opts.OnChange,
+	}
+	if d.server.addr == "" {
+		d.server.addr = opts.Serial
 	}
 	d.state = State{Since: time.Now(), Err: fault.Unavailablef("not tried yet")}
 	d.life, d.end = context.WithCancel(context.Background())

@@ -22,9 +22,8 @@ var (
 	ErrNoExit = errors.New("device lost: the output ended without an exit code")
 	// ErrNoSpace: the device's file system is full. Exhausted.
 	ErrNoSpace = errors.New("no space left on the device")
-	// ErrAuthRequired: the device answered CNXN with AUTH. Unavailable.
-	ErrAuthRequired = errors.New("the device demands a key that this client does not have (AUTH): " +
-		"use an image without adb authentication, or reach it through an adb server whose key it trusts")
+	// ErrAuthRequired: the device demands a key that it knows, and knows none of ours. Forbidden.
+	ErrAuthRequired = errors.New("the device demands a key that it knows (AUTH)")
 	// ErrTLSRequired: the device answered CNXN with STLS. Unavailable.
 	ErrTLSRequired = errors.New("the device demands TLS (STLS), which only Wi-Fi pairing uses: " +
 		"this is not the port of a virtual device")
@@ -58,6 +57,8 @@ func handshakeError(ctx context.Context, serial string, cause error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		kind, cause = fault.Cancelled, ctx.Err()
+	case errors.Is(cause, ErrAuthRequired):
+		kind = fault.Forbidden
 	case ctx.Err() != nil:
 		cause = errSilent
 	case errors.Is(cause, io.EOF):
@@ -81,8 +82,12 @@ func openError(serial string, payload []byte, cause error) error {
 
 // absentError says that serial is not connected, since when and why.
 func absentError(serial string, since time.Time, cause error) error {
+	kind := fault.Unavailable
+	if errors.Is(cause, ErrAuthRequired) {
+		kind = fault.Forbidden // trying again will not help
+	}
 	return &fault.Error{
-		Kind: fault.Unavailable,
+		Kind: kind,
 		Msg: fmt.Sprintf("no adb connection to %s since %s (%s)", serial,
 			since.UTC().Format(time.RFC3339), time.Since(since).Round(time.Millisecond)),
 		Err: cause,

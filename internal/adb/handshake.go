@@ -12,18 +12,18 @@ import (
 // features is what we advertise: what this client implements, nothing else. A feature that
 // is only listed would be used by the device.
 func features() []string {
-	return []string{"shell_v2", "cmd", "stat_v2", "ls_v2", "abb", "abb_exec"}
+	return []string{"shell_v2", "cmd", "stat_v2", "ls_v2", "abb", "abb_exec", "sendrecv_v2"}
 }
 
 // handshake exchanges CNXN within limit. On error the socket is closed.
-func (c *Conn) handshake(ctx context.Context, limit time.Duration) error {
+func (c *Conn) handshake(ctx context.Context, limit time.Duration, keys []*Key) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	// Closing is what works for every net.Conn; those of SSH channels know no deadlines.
 	stop := context.AfterFunc(ctx, func() { _ = c.nc.Close() })
 	err := c.introduce()
 	if err == nil {
-		err = c.awaitBanner()
+		err = c.awaitBanner(&authorizer{keys: keys})
 	}
 	if !stop() && err == nil {
 		err = ctx.Err()
@@ -49,17 +49,19 @@ func (c *Conn) introduce() error {
 
 // awaitBanner reads up to the device's CNXN. Packets of streams that come before it belong to
 // nobody and are passed over, as adb does.
-func (c *Conn) awaitBanner() error {
+func (c *Conn) awaitBanner(auth *authorizer) error {
 	for {
 		h, err := c.in.Next()
 		if err != nil {
-			return err
+			return auth.explain(err)
 		}
 		switch h.Command {
 		case wire.CNXN:
 			return c.accept(h)
 		case wire.AUTH:
-			return ErrAuthRequired
+			if err := auth.answer(c, h); err != nil {
+				return err
+			}
 		case wire.STLS:
 			return ErrTLSRequired
 		default: // nothing else means anything before the banner

@@ -29,6 +29,7 @@ type muxStream struct {
 	abandoned bool  // nobody waits for the acceptance any more
 	err       error // the connection was lost
 	data      []byte
+	early     [][]byte // payloads behind data that came before our OKAY
 
 	big   []byte // the read loop's, while full is false
 	small [smallPayload]byte
@@ -49,7 +50,7 @@ func (s *muxStream) wake() {
 }
 
 // buffer returns room for the next payload. It is reused from payload to payload: there is
-// never more than one.
+// never more than one that came in its turn.
 func (s *muxStream) buffer(n int) []byte {
 	if n <= len(s.small) {
 		return s.small[:n]
@@ -128,11 +129,23 @@ func (s *muxStream) answerCloseLocked() {
 	}
 }
 
+// forgetEarlyLocked gives back what nobody will read.
+func (s *muxStream) forgetEarlyLocked() {
+	for _, payload := range s.early {
+		s.conn.early -= len(payload)
+	}
+	s.early = nil
+}
+
 // release gives the slot back and tells the device that it may send again.
 func (s *muxStream) release(ctx context.Context) error {
 	c := s.conn
 	c.mu.Lock()
-	s.full, s.data = false, nil
+	s.full, s.data = len(s.early) > 0, nil
+	if s.full {
+		s.data, s.early = s.early[0], s.early[1:]
+		c.early -= len(s.data)
+	}
 	gone := s.ended || s.closed || s.err != nil
 	remote := s.remote
 	c.mu.Unlock()
@@ -217,6 +230,7 @@ func (s *muxStream) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.forgetEarlyLocked()
 	delete(s.conn.streams, s.id)
 	s.answerCloseLocked()
 	s.wake()
@@ -230,6 +244,7 @@ func (s *muxStream) hangUp(ctx context.Context) {
 	c.mu.Lock()
 	owe := !s.closed && !s.clseSent && s.err == nil
 	s.closed, s.clseSent = true, true
+	s.forgetEarlyLocked()
 	delete(c.streams, s.id)
 	s.wake()
 	c.mu.Unlock()

@@ -12,6 +12,12 @@ import (
 type PoolOptions struct {
 	Dial   func(ctx context.Context, network, addr string) (net.Conn, error)
 	Timing Timing
+	Keys   []*Key // see ConnOptions
+	Mode   Mode   // see DeviceOptions; "" is Direct
+
+	// Server is the address of an adb server, "" is none, except that Mode Server needs one and
+	// then means DefaultServer. See DeviceOptions.Server.
+	Server string
 }
 
 // Pool keeps the devices of a host by serial. All methods are safe for concurrent use. Whoever
@@ -51,6 +57,10 @@ func (p *Pool) Attach(serial, addr string, onChange func(State)) *Device {
 		Serial:   serial,
 		Dial:     func(ctx context.Context) (net.Conn, error) { return p.opts.Dial(ctx, "tcp", addr) },
 		Timing:   p.opts.Timing,
+		Keys:     p.opts.Keys,
+		Mode:     p.opts.Mode,
+		Server:   p.server(),
+		Addr:     addr,
 		OnChange: onChange,
 	})
 	closed := p.closed
@@ -66,6 +76,19 @@ func (p *Pool) Attach(serial, addr string, onChange func(State)) *Device {
 	}
 	d.Start()
 	return d
+}
+
+// server returns how to reach the adb server; nil is not at all.
+func (p *Pool) server() func(context.Context) (net.Conn, error) {
+	addr := p.opts.Server
+	switch {
+	case addr != "":
+	case p.opts.Mode == Server:
+		addr = DefaultServer
+	default:
+		return nil
+	}
+	return func(ctx context.Context) (net.Conn, error) { return p.opts.Dial(ctx, "tcp", addr) }
 }
 
 // Detach forgets the device and closes it; streams on it fail. An unknown serial is fine.

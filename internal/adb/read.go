@@ -64,8 +64,15 @@ func (c *Conn) onOkay(h wire.Header) {
 	}
 }
 
+// maxEarly bounds the payloads of a connection that came before our OKAY for the one before.
+const maxEarly = 16 << 20
+
 // onWrite: data for a stream. It goes into the stream's one slot, which is free: the device
-// may send again only after our OKAY.
+// should send again only after our OKAY.
+//
+// It does not always wait: when a service hangs up, adb's event loop reads what is left of its
+// output, and sends it, whether or not the peer is ready (fdevent_poll.cpp: "we fake a read" on
+// POLLHUP; ran with adb 29, whose sockets.cpp is adbd's). Such payloads queue up, within a bound.
 func (c *Conn) onWrite(h wire.Header) error {
 	c.mu.Lock()
 	s := c.streams[h.Arg1]
@@ -73,23 +80,35 @@ func (c *Conn) onWrite(h wire.Header) error {
 		c.mu.Unlock()
 		return nil
 	}
-	if s.full {
-		c.mu.Unlock()
-		return protocolError("WRTE before OKAY on stream %d", s.id)
-	}
 	if h.Length == 0 {
 		c.postLocked(wire.OKAY, s.id, s.remote)
 		c.mu.Unlock()
 		return nil
 	}
+	inTurn := !s.full
+	if !inTurn && c.early+int(h.Length) > maxEarly {
+		c.mu.Unlock()
+		return protocolError("%d bytes of WRTE before OKAY", c.early)
+	}
 	c.mu.Unlock()
 
-	data := s.buffer(int(h.Length))
+	var data []byte
+	if inTurn {
+		data = s.buffer(int(h.Length))
+	} else {
+		data = make([]byte, h.Length)
+	}
 	if _, err := io.ReadFull(c.in, data); err != nil {
 		return err
 	}
 	c.mu.Lock()
-	s.data, s.full = data, true
+	switch {
+	case inTurn, !s.full: // an early one's turn may have come meanwhile
+		s.data, s.full = data, true
+	case !s.closed:
+		s.early = append(s.early, data)
+		c.early += len(data)
+	}
 	c.mu.Unlock()
 	wake(s.readable)
 	return nil

@@ -4,18 +4,20 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
-
-	"github.com/daytonaio/runner-android/internal/fault"
 )
 
 // run keeps the device connected until Close.
 func (d *Device) run() {
 	wait := backoff{min: d.timing.RetryMin, max: d.timing.RetryMax}
+	way := d.mode
 	for {
-		conn, err := d.connect()
+		conn, err := d.connect(way)
 		if err != nil {
 			d.setCause(err)
 		} else {
+			if way = d.mode; conn.via() == Server {
+				way = Server // offers no key to a device that refused it, unless the server fails
+			}
 			began := time.Now()
 			d.up(conn)
 			d.down(d.tend(conn))
@@ -29,24 +31,6 @@ func (d *Device) run() {
 			return
 		}
 	}
-}
-
-func (d *Device) connect() (session, error) {
-	ctx, cancel := context.WithTimeout(d.life, d.timing.Connect)
-	defer cancel()
-	c, err := d.connectDirect(ctx)
-	if err != nil {
-		return nil, err // and no session that is not nil
-	}
-	return c, nil
-}
-
-func (d *Device) connectDirect(ctx context.Context) (*Conn, error) {
-	nc, err := d.dial(ctx)
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, "dial", err)
-	}
-	return Connect(ctx, nc, ConnOptions{Serial: d.serial, Handshake: d.timing.Connect, Write: d.timing.Write})
 }
 
 // tend asks the device for signs of life until the connection ends, and returns why it did.
@@ -99,6 +83,7 @@ func (d *Device) up(c session) {
 	d.state.Connected, d.state.Since, d.state.Err = true, now, nil
 	d.state.Banner, d.state.Pong = c.Banner(), now
 	d.state.Connects++
+	d.state.Via = c.via()
 	close(d.came)
 	d.came = make(chan struct{})
 	d.announceLocked()

@@ -30,11 +30,6 @@ func (d *Device) Send(ctx context.Context, path string, mode fs.FileMode, mtime 
 		return 0, fault.Op(op, fault.Invalidf("only regular files can be sent, not %v", mode))
 	}
 	bits := modeFile | uint32(mode.Perm())
-	spec := fmt.Sprintf("%s,%d", path, bits)
-	if len(path) <= wire.MaxSyncPath && len(spec) > wire.MaxSyncPath {
-		return 0, fault.Op(op, fault.Invalidf("the path has %d bytes, the device takes %d",
-			len(path), wire.MaxSyncPath-len(spec)+len(path)))
-	}
 	s, err := d.openBulkSync(ctx, path)
 	if err != nil {
 		return 0, fault.Op(op, err)
@@ -44,7 +39,7 @@ func (d *Device) Send(ctx context.Context, path string, mode fs.FileMode, mtime 
 		more := wire.AppendSyncHeader(nil, wire.SyncSend2, bits)
 		err = s.ask(ctx, wire.SyncSend2, path, binary.LittleEndian.AppendUint32(more, 0)...)
 	} else {
-		err = s.ask(ctx, wire.SyncSend, spec)
+		err = s.ask(ctx, wire.SyncSend, fmt.Sprintf("%s,%d", path, bits)) // both count as the path
 	}
 	var n int64
 	if err == nil {
@@ -80,7 +75,7 @@ func (s *syncer) send(ctx context.Context, mtime time.Time, r io.Reader) (sum in
 		if end {
 			out = wire.AppendSyncHeader(out, wire.SyncDone, seconds(mtime))
 		}
-		if _, err = s.in.link.write(ctx, out); err != nil {
+		if err = s.say(ctx, out); err != nil {
 			return sum, s.verdict(ctx, err)
 		}
 		if !end && s.in.link.ready() {

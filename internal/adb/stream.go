@@ -31,7 +31,7 @@ type Stream struct {
 	rest []byte     // what Read has not handed out yet
 	wmu  sync.Mutex // one Write at a time
 
-	readBy, writeBy *deadline
+	readBy, writeBy *deadline // nil when the link has its own
 }
 
 var _ net.Conn = (*Stream)(nil)
@@ -45,7 +45,11 @@ func openStream(ctx context.Context, s session, service string) (*Stream, error)
 }
 
 func newStream(l link, service string) *Stream {
-	return &Stream{link: l, addr: Addr{l.name(), serviceName(service)}, readBy: newDeadline(), writeBy: newDeadline()}
+	s := &Stream{link: l, addr: Addr{l.name(), serviceName(service)}}
+	if _, own := l.(timed); !own {
+		s.readBy, s.writeBy = newDeadline(), newDeadline()
+	}
+	return s
 }
 
 // Read reads what the device sent.
@@ -55,11 +59,12 @@ func (s *Stream) Read(p []byte) (int, error) {
 	}
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
-	if err := s.readBy.Err(); err != nil {
+	ctx := until(s.readBy)
+	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
 	if len(s.rest) == 0 {
-		data, err := s.link.next(s.readBy)
+		data, err := s.link.next(ctx)
 		if err != nil {
 			return 0, err
 		}
@@ -79,10 +84,18 @@ func (s *Stream) Read(p []byte) (int, error) {
 func (s *Stream) Write(p []byte) (int, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	if err := s.writeBy.Err(); err != nil {
+	ctx := until(s.writeBy)
+	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	return s.link.write(s.writeBy, p)
+	return s.link.write(ctx, p)
+}
+
+func until(d *deadline) context.Context {
+	if d == nil {
+		return context.Background()
+	}
+	return d
 }
 
 // Close ends the conversation and drops what was not read. It returns at once, ends a Read or

@@ -3,7 +3,9 @@ package adb
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/daytonaio/runner-android/internal/adb/wire"
@@ -60,7 +62,15 @@ func (s *syncer) ask(ctx context.Context, id wire.SyncID, path string, more ...b
 	if err := checkPath(path); err != nil {
 		return err
 	}
-	_, err := s.in.link.write(ctx, append(wire.AppendSyncRequest(nil, id, path), more...))
+	return s.say(ctx, append(wire.AppendSyncRequest(nil, id, path), more...))
+}
+
+// say sends what the device must want to hear: that it hung up is a loss.
+func (s *syncer) say(ctx context.Context, p []byte) error {
+	_, err := s.in.link.write(ctx, p)
+	if errors.Is(err, io.ErrClosedPipe) {
+		return lostError(s.in.link.name(), errors.New("the device ended the stream"))
+	}
 	return err
 }
 
@@ -107,7 +117,7 @@ func (s *syncer) unexpected(ctx context.Context, id wire.SyncID, n uint32) error
 // printable keeps what may be shown of a device's text.
 func printable(text []byte) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

@@ -1,5 +1,6 @@
 // Package wire is the codec of the ADB device transport: what a host and an adbd say to each
-// other over one byte stream, and the shell protocol inside it.
+// other over one byte stream, and inside it the shell protocol, the messages of the sync service
+// and the header of a frame. Beside it stand the requests and answers of an adb server.
 //
 // Words: a packet is a 24-byte header and a payload; a stream is a conversation between two
 // ids, one per side; the banner is the text by which each side introduces itself in CNXN; a

@@ -3,10 +3,10 @@ package adbd
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +30,8 @@ type conn struct {
 	failed  error // of a write; nothing is written after it
 	sent    int64
 	withSum bool
+
+	token []byte // the serving goroutine's: what was sent to be signed last
 
 	mu        sync.Mutex
 	connected bool
@@ -214,49 +216,15 @@ func (c *conn) banner() string {
 	for _, name := range []string{"ro.product.name", "ro.product.model", "ro.product.device"} {
 		b.WriteString(name + "=" + clean.Replace(g.Property(name)) + ";")
 	}
-	b.WriteString("features=shell_v2,cmd,stat_v2,ls_v2,fixed_push_mkdir,apex,fixed_push_symlink_timestamp")
+	features := []string{
+		"shell_v2", "cmd", "stat_v2", "ls_v2", "fixed_push_mkdir", "apex", "fixed_push_symlink_timestamp", "sendrecv_v2",
+	}
+	if c.server.device.Binder != nil {
+		features = append(features, "abb", "abb_exec")
+	}
+	lacks := func(f string) bool { return slices.Contains(c.server.device.Lacks, f) }
+	b.WriteString("features=" + strings.Join(slices.DeleteFunc(features, lacks), ","))
 	return b.String()
-}
-
-// The kinds of AUTH packets.
-const (
-	authToken     = 1
-	authSignature = 2
-	authPublicKey = 3
-)
-
-func (c *conn) challenge() error {
-	token := make([]byte, 20)
-	if _, err := rand.Read(token); err != nil {
-		return err
-	}
-	return c.send(cmdAUTH, authToken, 0, token)
-}
-
-// auth refuses every signature; a public key waits until the fault is switched off, as it would
-// for a person at the screen.
-func (c *conn) auth(h header) error {
-	if err := c.skip(h.length); err != nil {
-		return err
-	}
-	switch h.arg0 {
-	case authSignature:
-		return c.challenge()
-	case authPublicKey:
-		c.running.Go(func() {
-			tick := time.NewTicker(20 * time.Millisecond)
-			defer tick.Stop()
-			for c.server.device.Faults.RequireAuth.Load() {
-				select {
-				case <-tick.C:
-				case <-c.ctx.Done():
-					return
-				}
-			}
-			c.welcome()
-		})
-	}
-	return nil
 }
 
 // open answers OPEN: it starts the service, or refuses it with CLSE(0, id).
@@ -268,7 +236,7 @@ func (c *conn) open(h header) error {
 	c.mu.Lock()
 	full := len(c.streams) >= maxStreams
 	c.mu.Unlock()
-	if strings.HasPrefix(string(name), "tcp:") {
+	if kind := string(name); strings.HasPrefix(kind, "tcp:") || strings.HasPrefix(kind, "localabstract:") {
 		c.flush() // the dial may take its time
 	}
 	var run func(*stream)

@@ -18,13 +18,40 @@ type Device struct {
 	Faults *Faults
 	// Dial connects to a port of the guest's loopback for tcp:PORT. Nil means nothing listens there.
 	Dial func(ctx context.Context, port int) (io.ReadWriteCloser, error)
+	// DialLocal is the same for a unix socket's name, for localabstract:NAME.
+	DialLocal func(ctx context.Context, name string) (io.ReadWriteCloser, error)
+	// Screen is what framebuffer: shows. Nil refuses it.
+	Screen Screen
+	// Binder runs the commands of abb: and abb_exec:. Nil refuses both and does not list them.
+	Binder Binder
+	// Lacks are features that an older device does not list.
+	Lacks []string
+}
+
+// Screen is a display.
+type Screen interface {
+	// Frame returns what is on it now.
+	Frame(ctx context.Context) (Frame, error)
+}
+
+// Frame is a picture: four bytes a pixel (red, green, blue, alpha), rows without gaps.
+type Frame struct {
+	Width, Height int
+	Pixels        []byte
+}
+
+// Binder runs what "cmd SERVICE ARG…" runs. It returns the exit status, and soon after ctx is done.
+type Binder interface {
+	Command(ctx context.Context, args []string, root bool, stdin io.Reader, stdout, stderr io.Writer) (status int)
 }
 
 // Faults are misbehaviours. All may be switched at any time; the zero value behaves well.
 type Faults struct {
-	RefuseTCP   atomic.Bool // close connections as soon as they are made
-	Silent      atomic.Bool // accept connections and never say anything
-	RequireAuth atomic.Bool // ask for a key and accept none; switching it off accepts the last one
+	RefuseTCP atomic.Bool // close connections as soon as they are made
+	Silent    atomic.Bool // accept connections and never say anything
+	// RequireAuth asks for a key and accepts those in the guest's /data/misc/adb/adb_keys. Another
+	// key waits, as for a person at the screen; switching the fault off is that person's yes.
+	RequireAuth atomic.Bool
 	NeverExit   atomic.Bool // shells never report their exit
 	StallAcks   atomic.Bool // never confirm received data
 	// DropAfter cuts a connection once it has sent so many bytes since it was made. 0 is never.

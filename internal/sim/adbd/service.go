@@ -2,6 +2,7 @@ package adbd
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
 	"strconv"
 	"strings"
@@ -27,6 +28,12 @@ func (d Device) service(s *server, name string) func(*stream) {
 		return func(st *stream) { d.reboot(st, arg) }
 	case "tcp":
 		return d.forward(arg)
+	case "localabstract":
+		return d.forwardLocal(arg)
+	case "framebuffer":
+		return d.framebuffer()
+	case "abb", "abb_exec":
+		return d.binder(arg, kind == "abb")
 	}
 	if words := strings.Split(kind, ","); words[0] == "shell" && strings.Contains(name, ":") {
 		return func(st *stream) { d.runShell(st, parseShell(words[1:], arg)) }
@@ -73,9 +80,22 @@ func (d Device) forward(arg string) func(*stream) {
 	if err != nil || port < 1 || port > 65535 || d.Dial == nil {
 		return nil
 	}
+	return splice(func(ctx context.Context) (io.ReadWriteCloser, error) { return d.Dial(ctx, port) })
+}
+
+// forwardLocal is localabstract:NAME.
+func (d Device) forwardLocal(name string) func(*stream) {
+	if name == "" || d.DialLocal == nil {
+		return nil
+	}
+	return splice(func(ctx context.Context) (io.ReadWriteCloser, error) { return d.DialLocal(ctx, name) })
+}
+
+// splice connects at once, and then copies both ways.
+func splice(dial func(context.Context) (io.ReadWriteCloser, error)) func(*stream) {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
-	peer, err := d.Dial(ctx, port)
+	peer, err := dial(ctx)
 	if err != nil {
 		return nil
 	}
@@ -86,5 +106,47 @@ func (d Device) forward(arg string) func(*stream) {
 		<-st.closed
 		peer.Close()
 		both.Wait()
+	}
+}
+
+// framebuffer sends one frame behind a header of version 2 (adbd's framebuffer_service.cpp).
+func (d Device) framebuffer() func(*stream) {
+	if d.Screen == nil {
+		return nil
+	}
+	return func(st *stream) {
+		ctx, cancel := st.context()
+		defer cancel()
+		f, err := d.Screen.Frame(ctx)
+		if err != nil || len(f.Pixels) != 4*f.Width*f.Height {
+			return // screencap failed: nothing is sent
+		}
+		const sRGB = 1
+		var head []byte
+		for _, word := range []int{2, 32, sRGB, len(f.Pixels), f.Width, f.Height, 0, 8, 16, 8, 8, 8, 24, 8} {
+			head = binary.LittleEndian.AppendUint32(head, uint32(word))
+		}
+		if _, err := st.Write(head); err == nil {
+			st.Write(f.Pixels)
+		}
+	}
+}
+
+// binder is abb: (in the shell protocol) and abb_exec: (raw). Empty arguments are dropped.
+func (d Device) binder(arg string, framed bool) func(*stream) {
+	args := strings.FieldsFunc(arg, func(r rune) bool { return r == 0 })
+	if d.Binder == nil {
+		return nil
+	}
+	return func(st *stream) {
+		ctx, cancel := st.context()
+		defer cancel()
+		if !framed {
+			d.Binder.Command(ctx, args, d.isRoot(), st, st, st)
+			return
+		}
+		status := d.Binder.Command(ctx, args, d.isRoot(), &shellInput{stream: st},
+			&shellOutput{stream: st, id: packetStdout}, &shellOutput{stream: st, id: packetStderr})
+		st.CloseWith([]byte{packetExit, 1, 0, 0, 0, byte(status)})
 	}
 }

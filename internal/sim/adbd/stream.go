@@ -7,8 +7,12 @@ import (
 	"sync"
 )
 
-// errOverrun is a host that sends more before it was told to.
-var errOverrun = errors.New("a second WRTE before the OKAY for the first")
+// errOverrun is a host that sends much more before it was told to.
+var errOverrun = errors.New("more WRTE before the OKAY for the first")
+
+// maxOverrun is how much of that is taken. adb 29 does it when its client hangs up while data waits
+// (ran): its event loop reads from a socket with POLLHUP even where it should not.
+const maxOverrun = 4 * maxPayload
 
 // stream is one open service. Read and Write may each be used by one goroutine at a time, except
 // that writes exclude each other.
@@ -27,6 +31,7 @@ type stream struct {
 	unread []byte // what of it was not read yet
 	ended  bool   // the host closed; Read yields what is left, then EOF
 	gone   bool   // CLSE was sent or received
+	cancel func() // of the context, if there is one
 }
 
 func newStream(c *conn, local, remote uint32, limit int) *stream {
@@ -36,13 +41,13 @@ func newStream(c *conn, local, remote uint32, limit int) *stream {
 	return s
 }
 
-// receive reads a payload of n bytes from the connection. The host may only send it when all of
-// the payload before was consumed, so that a stream never holds more than one.
+// receive reads a payload of n bytes from the connection. The host should only send it when all
+// of the payload before was consumed, so that a stream rarely holds more than one.
 func (s *stream) receive(r io.Reader, n int) error {
 	s.mu.Lock()
 	if len(s.unread) > 0 {
 		s.mu.Unlock()
-		return errOverrun
+		return s.receiveMore(r, n)
 	}
 	if cap(s.buf) < n {
 		s.buf = make([]byte, n)
@@ -55,6 +60,22 @@ func (s *stream) receive(r io.Reader, n int) error {
 	s.mu.Lock()
 	s.unread = b
 	s.mu.Unlock()
+	s.wake()
+	return nil
+}
+
+// receiveMore is receive for a payload that comes too early.
+func (s *stream) receiveMore(r io.Reader, n int) error {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.unread)+n > maxOverrun {
+		return errOverrun
+	}
+	s.unread = append(s.unread[:len(s.unread):len(s.unread)], b...)
 	s.wake()
 	return nil
 }
@@ -156,6 +177,18 @@ func (s *stream) permit(ctx context.Context) error {
 	}
 }
 
+// context is done when the stream has ended. Its caller cancels it.
+func (s *stream) context() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(s.conn.ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel = cancel
+	if s.gone {
+		cancel()
+	}
+	return ctx, cancel
+}
+
 // hostClosed is a CLSE from the host, or the loss of the connection.
 func (s *stream) hostClosed() {
 	s.mu.Lock()
@@ -178,6 +211,9 @@ func (s *stream) end() (first bool) {
 		first = true
 		s.mu.Lock()
 		s.gone = true
+		if s.cancel != nil {
+			s.cancel()
+		}
 		s.mu.Unlock()
 		s.conn.forget(s)
 		close(s.closed)

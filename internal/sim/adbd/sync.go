@@ -75,8 +75,19 @@ func (s *syncService) request() error {
 		return s.list(id, p)
 	case "RECV":
 		return s.send(p)
+	case "RCV2":
+		if _, err := s.more(id, 1); err != nil {
+			return err
+		}
+		return s.send(p)
 	case "SEND":
-		return s.receive(p)
+		return s.receive1(p)
+	case "SND2":
+		words, err := s.more(id, 2)
+		if err != nil {
+			return err
+		}
+		return s.receive(p, words[0])
 	}
 	return s.fail(fmt.Sprintf("unknown command %08x", binary.LittleEndian.Uint32([]byte(id))))
 }
@@ -193,9 +204,25 @@ func (s *syncService) send(p string) error {
 	}
 }
 
-// receive is SEND: the device receives a file. After a failure it says so at once and drops the
-// rest of the data, so that the host, which may still be writing, comes to read it.
-func (s *syncService) receive(spec string) error {
+// more reads the second half of a request of version 2: its id once more and n words, of which the
+// last are the flags. Nothing is compressed here, and no dry run is needed.
+func (s *syncService) more(id string, n int) ([]uint32, error) {
+	b := make([]byte, 4+4*n)
+	if _, err := io.ReadFull(s.in, b); err != nil {
+		return nil, err
+	}
+	words := make([]uint32, n)
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint32(b[4+4*i:])
+	}
+	if again := string(b[:4]); again != id || words[n-1] != 0 {
+		return nil, s.fail(fmt.Sprintf("unsupported %q with flags %d", again, words[n-1]))
+	}
+	return words, nil
+}
+
+// receive1 is SEND, where the mode stands behind the last comma.
+func (s *syncService) receive1(spec string) error {
 	at := strings.LastIndexByte(spec, ',')
 	if at < 0 {
 		return s.fail("missing , in ID_SEND_V1")
@@ -204,8 +231,14 @@ func (s *syncService) receive(spec string) error {
 	if err != nil {
 		return s.fail("bad mode")
 	}
-	t := &transfer{s: s, path: spec[:at], mode: uint32(bits)}
-	err = t.begin()
+	return s.receive(spec[:at], uint32(bits))
+}
+
+// receive takes a file from the host. After a failure it says so at once and drops the rest of the
+// data, so that the host, which may still be writing, comes to read it.
+func (s *syncService) receive(p string, mode uint32) error {
+	t := &transfer{s: s, path: p, mode: mode}
+	err := t.begin()
 	var mtime uint32
 	if err == nil {
 		mtime, err = t.data()

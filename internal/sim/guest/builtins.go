@@ -101,13 +101,13 @@ func (sh *shell) substitute(hc interp.HandlerContext, self *process, args []stri
 	switch name {
 	case "echo":
 		return sh.echo(hc, args)
-	case "printf", "test", "[":
-		if name == "printf" && brokenPipe(hc) {
+	case "printf":
+		if brokenPipe(hc) {
 			return []string{cmdExit, strconv.Itoa(128 + toybox.SIGPIPE)}
 		}
-		if name != "printf" && (slices.Contains(args, "-O") || slices.Contains(args, "-G")) {
-			return append([]string{"/system/bin/" + name}, args[1:]...)
-		}
+		return append([]string{cmdApplet}, args...)
+	case "test", "[":
+		return append([]string{cmdApplet}, args...)
 	case "cd":
 		return sh.cd(hc, self, args)
 	case "kill", "wait", "umask":
@@ -125,7 +125,7 @@ func (sh *shell) substitute(hc interp.HandlerContext, self *process, args []stri
 
 // complain prints a message and leaves status behind.
 func (sh *shell) complain(hc interp.HandlerContext, status int, format string, a ...any) []string {
-	fmt.Fprintf(hc.Stderr, "sh: "+format+"\n", a...)
+	fmt.Fprintf(hc.Stderr, "%s%s\n", sh.where(hc), fmt.Sprintf(format, a...))
 	return []string{cmdStatus, strconv.Itoa(status)}
 }
 
@@ -359,9 +359,9 @@ func (p *process) setTrap(sig int, callback string, ignore bool) {
 
 // fork makes the process of a background job.
 func (sh *shell) fork(hc interp.HandlerContext, self *process) []string {
-	job, err := sh.g.table.fork(self, self.cred, self.session, []string{"sh"}, false)
+	job, err := sh.g.table.fork(self, self.cred, self.session, []string{"sh"}, sh.interactive.Load())
 	if err != nil {
-		fmt.Fprintf(hc.Stderr, "sh: %v\n", err)
+		fmt.Fprintf(hc.Stderr, "%s%v\n", sh.where(hc), err)
 		return []string{cmdExit, "1"}
 	}
 	job.hold(true)

@@ -8,15 +8,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/daytonaio/runner-android/internal/sim/guest/android"
+	"github.com/daytonaio/runner-android/internal/sim/guest/ports"
 	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
+	"github.com/daytonaio/runner-android/internal/sim/guest/ui"
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 )
 
-// Options describe the device. The zero value is an Android 14 Cuttlefish phone.
+// Options describe the device. The zero value is an Android 15 Cuttlefish phone.
 type Options struct {
 	// Serial is ro.serialno. Default CUTTLEFISHCVD01.
 	Serial string
-	// Release is the Android version, such as "14" or "10". Default "14".
+	// Release is the Android version, such as "15" or "10". Default "15".
 	Release string
 	// CPUs and MemoryMB are what the guest says it has. Defaults 4 and 4096.
 	CPUs, MemoryMB int
@@ -43,6 +46,9 @@ type Guest struct {
 	booted  time.Time
 	cancel  context.CancelFunc
 	power   sync.Once
+	ports   ports.Registry
+	phone   *ui.Phone
+	android map[string]toybox.Applet // commands that need the screen or the settings
 
 	mu      sync.Mutex
 	off     bool
@@ -56,6 +62,8 @@ func Boot(disk vfs.Disk, o Options) (*Guest, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &Guest{options: o, booted: time.Now(), cancel: cancel, log: newLogRing()}
 	g.table = newTable(ctx, o.MaxProcesses)
+	g.phone = &ui.Phone{}
+	g.android = android.Applets(android.Device{Phone: g.phone, Release: g.release(), Log: g.Logf})
 	g.tree = vfs.New(disk, g.image(), "data", "storage")
 	if err := layOut(disk); err != nil {
 		cancel()
@@ -66,6 +74,11 @@ func Boot(disk vfs.Disk, o Options) (*Guest, error) {
 		g.config, err = newSettings(g.tree)
 	}
 	if err != nil {
+		cancel()
+		return nil, err
+	}
+	g.phone.Start(&phoneStore{g})
+	if err := g.serveWeb(ctx); err != nil {
 		cancel()
 		return nil, err
 	}
@@ -85,7 +98,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	set(&o.Serial, "CUTTLEFISHCVD01")
-	set(&o.Release, "14")
+	set(&o.Release, "15")
 	atLeastOne(&o.CPUs, 4)
 	atLeastOne(&o.MemoryMB, 4096)
 	atLeastOne(&o.MaxProcesses, 1024)
@@ -145,6 +158,7 @@ func (g *Guest) Shutdown() {
 		p.deliver(toybox.SIGKILL)
 	}
 	g.cancel()
+	g.ports.Close()
 	g.running.Wait()
 }
 
@@ -167,6 +181,7 @@ func (g *Guest) leave() { g.running.Done() }
 func (g *Guest) view(p *process) *vfs.View {
 	v := g.tree.As(p.cred)
 	v.PID = p.pid
+	v.Ctx = p.ctx
 	return v
 }
 

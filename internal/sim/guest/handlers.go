@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,7 +47,7 @@ func (sh *shell) view(p *process) *vfs.View {
 func (sh *shell) child(hc interp.HandlerContext, p *process, args []string) *toybox.Call {
 	c := &toybox.Call{
 		Ctx: sh.ctx, Args: args, Dir: hc.Dir, Env: exported(hc.Env), View: sh.view(p),
-		Out: sh.output(hc.Stdout, p), Sys: &system{sh.g, p},
+		Out: sh.output(hc.Stdout, p), Sys: &system{sh.g, p}, Origin: sh.where(hc),
 	}
 	if f, ok := hc.Stdin.(*os.File); ok && f != nil {
 		c.In = f
@@ -59,7 +60,9 @@ func (sh *shell) child(hc interp.HandlerContext, p *process, args []string) *toy
 
 // output bounds what the interpreter collects in memory; other outputs are as they are.
 func (sh *shell) output(w io.Writer, p *process) io.Writer {
-	switch w.(type) {
+	switch w := w.(type) {
+	case *stream:
+		return sh.output(w.out, p)
 	case *sessionOut, *os.File, *pipeEnd, *openFile, *memory, discard:
 		return w
 	}
@@ -106,7 +109,7 @@ func (sh *shell) onExec(ctx context.Context, args []string) error {
 		return sh.g.table.fork(self, self.cred, self.session, args, false)
 	})
 	if err != nil {
-		fmt.Fprintf(hc.Stderr, "sh: %v\n", err)
+		fmt.Fprintf(hc.Stderr, "%s%v\n", sh.where(hc), err)
 		return exitStatus(1)
 	}
 	if self != sh.p || self != self.session.shell {
@@ -123,12 +126,12 @@ func (sh *shell) onExec(ctx context.Context, args []string) error {
 func (sh *shell) await(ctx context.Context, self, p *process) error {
 	select {
 	case <-p.exited:
-		return exitStatus(p.status)
 	case <-self.ctx.Done():
 	case <-ctx.Done():
 	}
 	select {
 	case <-p.exited:
+		sh.tellDeath(ctx, self, p)
 		return exitStatus(p.status)
 	default:
 	}
@@ -136,6 +139,21 @@ func (sh *shell) await(ctx context.Context, self, p *process) error {
 		return exitStatus(128 + self.killedBy())
 	}
 	return errKilled
+}
+
+// tellDeath says what killed p, as the shell does with what it has waited for.
+func (sh *shell) tellDeath(ctx context.Context, self, p *process) {
+	sig := p.killedBy()
+	if sig == 0 || sig == toybox.SIGINT || sig == toybox.SIGPIPE || self.killedBy() != 0 || sh.ctx.Err() != nil {
+		return
+	}
+	p.mu.Lock()
+	told := p.told
+	p.told = true
+	p.mu.Unlock()
+	if text := toybox.SignalText(sig); text != "" && !told {
+		fmt.Fprintf(interp.HandlerCtx(ctx).Stderr, "%s \n", text)
+	}
 }
 
 // replace runs args in self's place, as exec does.
@@ -199,15 +217,20 @@ func (sh *shell) onOpen(ctx context.Context, path string, flag int, _ os.FileMod
 		return &sourceText{text: text}, nil
 	}
 	hc := interp.HandlerCtx(ctx)
-	v := sh.view(sh.self(hc))
-	in, _ := hc.Stdin.(*os.File)
-	if in != nil {
-		v.Descriptor = descriptors(in, hc.Stdout, hc.Stderr)
-	} else {
-		v.Descriptor = descriptors(nil, hc.Stdout, hc.Stderr)
+	write := flag&(os.O_WRONLY|os.O_RDWR) != 0
+	if word, ok := strings.CutPrefix(path, fdPrefix); ok {
+		return sh.openNumber(hc, word, write)
 	}
+	if word, ok := strings.CutPrefix(path, rwPrefix); ok {
+		path, flag = word, os.O_RDWR|os.O_CREATE
+	}
+	v := sh.view(sh.self(hc))
+	v.Descriptor = sh.p.descriptors(inputOf(hc), hc.Stdout, hc.Stderr)
 	f, err := v.Open(vfs.Abs(hc.Dir, path), flag, 0o666)
-	if err == nil && flag&(os.O_WRONLY|os.O_RDWR) != 0 {
+	if pipe, ok := f.(*vfs.Pipe); ok && err == nil {
+		return sh.pipe(pipe, write)
+	}
+	if err == nil && write {
 		return &openFile{f}, nil
 	}
 	if err == nil {
@@ -216,11 +239,57 @@ func (sh *shell) onOpen(ctx context.Context, path string, flag int, _ os.FileMod
 			return r, nil
 		}
 	}
-	op := "sh: can't open"
-	if flag&os.O_CREATE != 0 {
-		op = "sh: can't create"
+	return nil, sh.openError(hc, path, flag&os.O_CREATE != 0, err)
+}
+
+// openError is worded so that the interpreter prints it as the shell would.
+func (sh *shell) openError(hc interp.HandlerContext, path string, create bool, err error) error {
+	where, what := strings.TrimSuffix(sh.where(hc), " "), map[bool]string{true: "create", false: "open"}[create]
+	if sh.g.isOld() {
+		return &os.PathError{Op: where + " can't " + what, Path: path, Err: errors.New(vfs.Reason(err))}
 	}
-	return nil, &os.PathError{Op: op, Path: path, Err: errors.New(vfs.Reason(err))}
+	return &os.PathError{Op: where, Path: path + ": " + what, Err: errors.New(vfs.Reason(err))}
+}
+
+// errBadDescriptor words EBADF as the shell does.
+var errBadDescriptor = errors.New("bad file descriptor")
+
+// where is what the shell's messages begin with: its name, and the line if it reads a script.
+func (sh *shell) where(hc interp.HandlerContext) string {
+	return sh.whereAt(hc.Pos.Line())
+}
+
+func (sh *shell) whereAt(line uint) string {
+	if sh.origin.file == "" {
+		return sh.origin.name + ": "
+	}
+	at := sh.origin.file + "[" + strconv.Itoa(int(max(line, 1))) + "]: "
+	if sh.origin.file == sh.origin.name {
+		return at
+	}
+	return sh.origin.name + ": " + at
+}
+
+// inputOf is what the command reads from; nil if it has no input.
+func inputOf(hc interp.HandlerContext) io.Reader {
+	if in, ok := hc.Stdin.(*os.File); ok && in != nil {
+		return in
+	}
+	return nil
+}
+
+// pipe hands a named pipe to the interpreter, which takes nothing but a descriptor to read from.
+func (sh *shell) pipe(p *vfs.Pipe, write bool) (io.ReadWriteCloser, error) {
+	if write {
+		return &openFile{p}, nil
+	}
+	defer p.Close()
+	again, err := duplicate(p.File)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(sh.ctx, func() { again.SetDeadline(time.Unix(1, 0)) })
+	return again, nil
 }
 
 // pipeSize is what a host pipe takes without a reader.

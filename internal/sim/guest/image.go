@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,7 +54,7 @@ func (g *Guest) processes() []toybox.Process {
 func (g *Guest) image() *vfs.Node {
 	dir := func(entries map[string]*vfs.Node) *vfs.Node { return vfs.Dir(0o755, entries) }
 	bin := map[string]*vfs.Node{}
-	for _, name := range append(toybox.Names(), "sh") {
+	for _, name := range slices.Concat(toybox.Names(), slices.Collect(maps.Keys(g.android)), []string{"sh"}) {
 		bin[name] = vfs.Text(0o755, func() []byte { return []byte("\x7fELF (simulated)\n") }).Owned(0, 2000)
 	}
 	text := func(content string) *vfs.Node { return vfs.Text(0o644, func() []byte { return []byte(content) }) }
@@ -115,7 +116,7 @@ func devices() *vfs.Node {
 	return vfs.Dir(0o755, map[string]*vfs.Node{
 		"null": device(discard{}), "zero": device(zeros{}), "full": device(full{}),
 		"random": device(noise{}), "urandom": device(noise{}),
-		"tty":   vfs.Device(0o666, func(int) (io.ReadWriter, error) { return nil, syscall.ENXIO }),
+		"tty":   vfs.Descriptor(-1),
 		"fd":    vfs.Dir(0o755, fds),
 		"stdin": vfs.Link("/dev/fd/0"), "stdout": vfs.Link("/dev/fd/1"), "stderr": vfs.Link("/dev/fd/2"),
 		"shm": vfs.Dir(0o711, nil), "socket": vfs.Dir(0o755, nil), "block": vfs.Dir(0o755, nil),
@@ -151,27 +152,17 @@ func (g *Guest) proc(pid int) map[string]*vfs.Node {
 		}),
 		"cmdline":     text(func() string { return "androidboot.hardware=cutf_cvm androidboot.serialno=" + g.options.Serial + "\n" }),
 		"filesystems": text(func() string { return "nodev\tproc\n\text4\n\tf2fs\n" }),
+		"stat":        text(func() string { return fmt.Sprintf("cpu  0 0 0 0 0 0 0 0 0 0\nbtime %d\n", g.booted.Unix()) }),
+		"net": vfs.Dir(0o555, map[string]*vfs.Node{
+			"tcp":  text(func() string { return g.ports.Table(false) }),
+			"tcp6": text(func() string { return g.ports.Table(true) }),
+			"dev":  text(func() string { return "Inter-|   Receive                                                |  Transmit\n" }),
+		}),
 	}
 	for _, p := range g.processes() {
-		entries[strconv.Itoa(p.PID)] = vfs.Generated(0o555, func(int) map[string]*vfs.Node { return procDir(p, text) })
+		entries[strconv.Itoa(p.PID)] = vfs.Generated(0o555, func(int) map[string]*vfs.Node { return g.procDir(p, text) })
 	}
 	return entries
-}
-
-func procDir(p toybox.Process, text func(func() string) *vfs.Node) map[string]*vfs.Node {
-	return map[string]*vfs.Node{
-		"cmdline": text(func() string {
-			if len(p.Args) == 0 {
-				return ""
-			}
-			return strings.Join(p.Args, "\x00") + "\x00"
-		}),
-		"comm": text(func() string { return p.Name[:min(15, len(p.Name))] + "\n" }),
-		"stat": text(func() string { return fmt.Sprintf("%d (%s) S %d %d %d 0 -1\n", p.PID, p.Name, p.PPID, p.PID, p.PID) }),
-		"status": text(func() string {
-			return fmt.Sprintf("Name:\t%s\nState:\tS (sleeping)\nPid:\t%d\nPPid:\t%d\nUid:\t%d\t%d\t%d\t%d\n", p.Name, p.PID, p.PPID, p.UID, p.UID, p.UID, p.UID)
-		}),
-	}
 }
 
 // layOut makes the directories a device has after its first boot. What exists is left alone.
@@ -185,6 +176,8 @@ func layOut(disk vfs.Disk) error {
 		{"/data/adb", 0o700, 0, 0},
 		{"/data/app", 0o771, 1000, 1000},
 		{"/data/data", 0o771, 1000, 1000},
+		{"/data/data/com.example.notes", 0o700, 10121, 10121},
+		{"/data/data/com.example.notes/files", 0o771, 10121, 10121},
 		{"/data/local", 0o751, 0, 0},
 		{"/data/local/tmp", 0o771, 2000, 2000},
 		{"/data/misc", 0o1771, 1000, 9998},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 
 	"mvdan.cc/sh/v3/interp"
@@ -22,6 +23,7 @@ const (
 	cmdKill    = "\x01kill"
 	cmdWait    = "\x01wait"
 	cmdUmask   = "\x01umask"
+	cmdApplet  = "\x01applet"
 )
 
 // internal is a command that runs inside the shell, for process self.
@@ -46,6 +48,8 @@ func internalOf(name string) internal {
 		return (*shell).describe
 	case cmdKill:
 		return (*shell).kill
+	case cmdApplet:
+		return (*shell).applet
 	case cmdWait:
 		return (*shell).wait
 	case cmdUmask:
@@ -60,6 +64,10 @@ func internalOf(name string) internal {
 		return (*shell).staged
 	case cmdCall:
 		return (*shell).callDepth
+	case cmdFD:
+		return (*shell).setDescriptor
+	case cmdFDEnd:
+		return (*shell).endDescriptors
 	}
 	return nil
 }
@@ -119,9 +127,20 @@ func isShellBuiltin(name string) bool {
 	return false
 }
 
+// applet runs a command without a process of its own: a builtin, or one too cheap for a fork.
+// printf is no builtin of the real shell, so it does not speak in its name.
+func (sh *shell) applet(_ context.Context, hc interp.HandlerContext, self *process, args []string) error {
+	run := toybox.Lookup(args[1])
+	c := sh.child(hc, self, args[1:])
+	c.Builtin = args[1] != "printf"
+	return exitStatus(run(c))
+}
+
 func (sh *shell) kill(_ context.Context, hc interp.HandlerContext, self *process, args []string) error {
 	args[0] = "kill"
-	status := toybox.Lookup("kill")(sh.child(hc, self, args))
+	c := sh.child(hc, self, args)
+	c.Builtin = true
+	status := toybox.Lookup("kill")(c)
 	if self == sh.p && self.killedBy() != 0 {
 		return errKilled
 	}
@@ -166,12 +185,12 @@ func (sh *shell) setUmask(_ context.Context, hc interp.HandlerContext, _ *proces
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if len(args) == 1 {
-		fmt.Fprintf(hc.Stdout, "%04o\n", sh.umask)
+		fmt.Fprintf(hc.Stdout, "%03o\n", sh.umask)
 		return nil
 	}
 	mask, err := strconv.ParseUint(args[1], 8, 32)
 	if err != nil || mask > 0o777 {
-		fmt.Fprintf(hc.Stderr, "sh: umask: %s: bad mask\n", args[1])
+		fmt.Fprintf(hc.Stderr, "%sumask: bad number\n", sh.where(hc))
 		return exitStatus(1)
 	}
 	sh.umask = uint32(mask)
@@ -180,12 +199,23 @@ func (sh *shell) setUmask(_ context.Context, hc interp.HandlerContext, _ *proces
 
 // enterJob is the first thing a background job does: its redirections are in force now.
 func (sh *shell) enterJob(_ context.Context, hc interp.HandlerContext, self *process, _ []string) error {
-	_, out := hc.Stdout.(*sessionOut)
-	_, errs := hc.Stderr.(*sessionOut)
+	_, out := underlying(hc.Stdout).(*sessionOut)
+	_, errs := underlying(hc.Stderr).(*sessionOut)
 	if self != sh.p {
 		self.hold(out || errs)
 	}
 	return nil
+}
+
+// underlying is the output that a copy of a descriptor leads to.
+func underlying(w io.Writer) io.Writer {
+	for {
+		s, ok := w.(*stream)
+		if !ok {
+			return w
+		}
+		w = s.out
+	}
 }
 
 // leaveJob is the last thing a background job does.
@@ -202,7 +232,7 @@ func (sh *shell) stage(ctx context.Context, hc interp.HandlerContext, _ *process
 		return nil
 	}
 	sh.stages.Add(-1)
-	fmt.Fprintf(hc.Stderr, "sh: %v\n", errCannotFork)
+	fmt.Fprintf(hc.Stderr, "%s%v\n", sh.where(hc), errCannotFork)
 	return hc.Builtin(ctx, []string{"exit", "1"})
 }
 
@@ -218,6 +248,6 @@ func (sh *shell) callDepth(ctx context.Context, hc interp.HandlerContext, _ *pro
 	if depth, _ := strconv.Atoi(hc.Env.Get(varDepth).Str); depth <= maxCalls {
 		return nil
 	}
-	fmt.Fprintln(hc.Stderr, "sh: functions are nested too deep")
+	fmt.Fprintln(hc.Stderr, sh.where(hc)+"functions are nested too deep")
 	return hc.Builtin(ctx, []string{"exit", "1"})
 }

@@ -91,9 +91,9 @@ func TestProcessesAreTheGuestsOwn(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ script, err string }{
-		{`kill -9 1`, "kill: 1: Operation not permitted\n"},
-		{`kill -9 ` + pid, "kill: " + pid + ": No such process\n"},
-		{`kill -9 -` + pid, "kill: -" + pid + ": No such process\n"},
+		{`kill -9 1`, "/system/bin/sh: kill: 1: Operation not permitted\n"},
+		{`kill -9 ` + pid, "/system/bin/sh: kill: " + pid + ": No such process\n"},
+		{`kill -9 -` + pid, "/system/bin/sh: kill: -" + pid + ": No such process\n"},
 	} {
 		if os.Getpid() < 3000 && strings.Contains(c.script, pid) {
 			continue // the guest might have a process of this number

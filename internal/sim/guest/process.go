@@ -42,6 +42,7 @@ type process struct {
 	interrupt func()
 	// child is what a background job waits for; it ends with the job.
 	child *process
+	told  bool // its death was reported
 }
 
 // killedBy is the signal that ends the process, 0 if there is none.
@@ -54,7 +55,7 @@ func (p *process) killedBy() int {
 func (p *process) row() toybox.Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return toybox.Process{PID: p.pid, PPID: p.ppid, UID: p.cred.UID, Name: p.name, Args: p.args, Started: p.started}
+	return toybox.Process{PID: p.pid, PPID: p.ppid, PGID: p.pgid, UID: p.cred.UID, Name: p.name, Args: p.args, Started: p.started}
 }
 
 func (p *process) rename(args []string) {

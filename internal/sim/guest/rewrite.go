@@ -15,6 +15,7 @@ import (
 //	~name, \x         '~'name, 'x': no user database is asked, no backslash stays in a value
 //	X &               { fork; { self=$bg; enter; (X); leave; } </dev/null & }
 //	X | Y             { stage; (X); staged; } | (Y)
+//	X 3<f >&3         { fd 3 "<" f; X >"\x00fd3"; fdend 3; }
 //	f() X             f() { local depth=$((depth+1)); call; X; }
 //
 // The words on the right are internal commands (see internal.go); \x01 keeps them out of the
@@ -35,6 +36,8 @@ const (
 	cmdCall   = "\x01call"
 	cmdTail   = "\x01tail"
 	cmdExec   = "\x01exec"
+	cmdFD     = "\x01fd"
+	cmdFDEnd  = "\x01fdend"
 )
 
 // maxNesting is how deep a statement may be nested.
@@ -124,6 +127,9 @@ func (rw *rewriter) visit(node syntax.Node) bool {
 }
 
 func (rw *rewriter) stmt(st *syntax.Stmt) {
+	if !rw.own[st] {
+		rw.redirects(st)
+	}
 	switch {
 	case st.Coprocess, st.Disown:
 		rw.refuse("coprocesses")
@@ -143,11 +149,16 @@ func (rw *rewriter) stmt(st *syntax.Stmt) {
 			{Cmd: &syntax.Subshell{Stmts: []*syntax.Stmt{&inner}}}, call(cmdLeave),
 		}},
 	}
+	rw.mine(job)
+	*st = syntax.Stmt{Position: st.Position, Cmd: &syntax.Block{Stmts: []*syntax.Stmt{call(cmdFork), job}}}
+}
+
+// mine marks a statement that the rewriter has made itself.
+func (rw *rewriter) mine(st *syntax.Stmt) {
 	if rw.own == nil {
 		rw.own = map[*syntax.Stmt]bool{}
 	}
-	rw.own[job] = true
-	*st = syntax.Stmt{Position: st.Position, Cmd: &syntax.Block{Stmts: []*syntax.Stmt{call(cmdFork), job}}}
+	rw.own[st] = true
 }
 
 func (rw *rewriter) pipeline(b *syntax.BinaryCmd) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
+	"github.com/daytonaio/runner-android/internal/sim/guest/tty"
 )
 
 // Spec says what a session runs and on what.
@@ -20,10 +21,15 @@ type Spec struct {
 	Stdin io.Reader
 	// Stdout and Stderr should be ContextWriters. Nil discards.
 	Stdout, Stderr io.Writer
-	// TTY makes a shell without a script prompt.
+	// TTY puts a terminal between the session and its streams: Stdin are keystrokes, all output
+	// goes to Stdout, and a shell without a script prompts.
 	TTY bool
+	// Rows and Cols are the terminal's size at the start; 0 is not known.
+	Rows, Cols int
 	// Root runs the shell as root, else it is the shell user.
 	Root bool
+	// Dir is where it starts. Default /.
+	Dir string
 	// Env is added to Android's environment: NAME=value.
 	Env []string
 }
@@ -33,6 +39,8 @@ type Session struct {
 	guest *Guest
 	shell *process
 	stdin *os.File
+	// terminal is the session's, nil if it has none.
+	terminal *tty.Terminal
 
 	mu      sync.Mutex
 	holders int
@@ -42,17 +50,22 @@ type Session struct {
 
 // Start starts a session.
 func (g *Guest) Start(spec Spec) (*Session, error) {
-	stdin, err := newStdin(spec.Stdin)
-	if err != nil {
-		return nil, err
-	}
 	if spec.Stdout == nil {
 		spec.Stdout = io.Discard
 	}
 	if spec.Stderr == nil {
 		spec.Stderr = io.Discard
 	}
-	s := &Session{guest: g, stdin: stdin, drained: make(chan struct{})}
+	if spec.Dir == "" {
+		spec.Dir = "/"
+	}
+	s := &Session{guest: g, drained: make(chan struct{})}
+	ready := make(chan struct{})
+	defer close(ready)
+	if err := s.connect(&spec, ready); err != nil {
+		return nil, err
+	}
+	stdin := s.stdin
 	args := []string{"/system/bin/sh", "-c", spec.Script}
 	if spec.Script == "" {
 		args = []string{"/system/bin/sh", "-"}
@@ -70,7 +83,7 @@ func (g *Guest) Start(spec Spec) (*Session, error) {
 	s.shell = p
 	p.hold(true)
 	call := &toybox.Call{
-		Ctx: p.ctx, Args: args, Dir: "/", Env: withValues(g.environment(cred), spec.Env), View: g.view(p),
+		Ctx: p.ctx, Args: args, Dir: spec.Dir, Env: withValues(g.environment(cred), spec.Env), View: g.view(p),
 		In:  stdin,
 		Out: &sessionOut{ctx: p.ctx, w: spec.Stdout, pipe: func() { p.deliver(toybox.SIGPIPE) }},
 		Err: &sessionOut{ctx: p.ctx, w: spec.Stderr, pipe: func() { p.deliver(toybox.SIGPIPE) }},
@@ -82,6 +95,47 @@ func (g *Guest) Start(spec Spec) (*Session, error) {
 		g.table.finish(p, g.runShell(p, call, spec.TTY))
 	}()
 	return s, nil
+}
+
+// connect makes the session's input, and its terminal if it has one: nothing is typed before ready
+// is closed.
+func (s *Session) connect(spec *Spec, ready <-chan struct{}) (err error) {
+	if !spec.TTY {
+		s.stdin, err = newStdin(spec.Stdin)
+		return err
+	}
+	guest, host, err := socketPair()
+	if err != nil {
+		return err
+	}
+	s.stdin = guest
+	s.terminal = tty.New(tty.Options{Rows: spec.Rows, Cols: spec.Cols, In: host, Programs: guest, Out: spec.Stdout,
+		Signal: func(sig int) { <-ready; s.signal(sig) }})
+	spec.Stdout, spec.Stderr = s.terminal, s.terminal
+	keys := spec.Stdin
+	if keys == nil {
+		host.Close()
+		return nil
+	}
+	go func() {
+		defer host.Close()
+		buf := make([]byte, 4<<10)
+		for {
+			n, err := keys.Read(buf)
+			s.terminal.Input(buf[:n])
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return nil
+}
+
+// Resize changes the size of the session's terminal; without one it does nothing.
+func (s *Session) Resize(rows, cols int) {
+	if s.terminal != nil {
+		s.terminal.Resize(rows, cols)
+	}
 }
 
 // withValues is env with values added, or put in the place of those of the same names.
@@ -125,10 +179,16 @@ func (s *Session) Wait() int {
 func (s *Session) Hangup() { s.shell.deliver(toybox.SIGHUP) }
 
 // Interrupt is ctrl-C: SIGINT to the whole group.
-func (s *Session) Interrupt() {
+func (s *Session) Interrupt() { s.signal(toybox.SIGINT) }
+
+// signal reaches the foreground: the shell's process group.
+func (s *Session) signal(sig int) {
+	if s.shell == nil {
+		return // it never started
+	}
 	for _, p := range s.guest.table.all() {
 		if p.pgid == s.shell.pid {
-			p.deliver(toybox.SIGINT)
+			p.deliver(sig)
 		}
 	}
 }

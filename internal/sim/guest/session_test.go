@@ -269,7 +269,7 @@ func TestRebootAsksForPower(t *testing.T) {
 func TestAndroid10SaysNotFound(t *testing.T) {
 	t.Parallel()
 	g := boot(t, guest.Options{Release: "10"})
-	if got := sh(t, g, "getprop ro.build.version.sdk; nope"); got.out != "29\n" || got.err != "sh: nope: not found\n" {
+	if got := sh(t, g, "getprop ro.build.version.sdk; nope"); got.out != "29\n" || got.err != "/system/bin/sh: nope: not found\n" {
 		t.Errorf("got %+v", got)
 	}
 }

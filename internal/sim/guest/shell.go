@@ -23,32 +23,38 @@ import (
 // shell is one run of sh. Its handlers run on the interpreter's goroutines, of which background
 // jobs and pipelines have several.
 type shell struct {
-	g      *Guest
-	p      *process
-	call   *toybox.Call
-	ctx    context.Context // done when the shell was killed, or it and its jobs have ended
-	runner *interp.Runner
-	status int
-	stages atomic.Int32
+	g           *Guest
+	p           *process
+	call        *toybox.Call
+	ctx         context.Context // done when the shell was killed, or it and its jobs have ended
+	runner      *interp.Runner
+	status      int
+	stages      atomic.Int32
+	interactive atomic.Bool
+	prompt      func(status int)            // of an interactive shell
+	size        [2]int                      // of the terminal, as LINES and COLUMNS have it
+	origin      struct{ name, file string } // what messages begin with; file is "" for sh -c
 
-	mu        sync.Mutex
-	users     int // the shell and its running jobs
-	jobs      map[int]*process
-	functions map[string]bool
-	sources   map[string]string
-	umask     uint32
-	exitTrap  bool
-	cancel    context.CancelFunc
+	mu          sync.Mutex
+	users       int // the shell and its running jobs
+	jobs        map[int]*process
+	functions   map[string]bool
+	sources     map[string]string
+	descriptors map[int]*descriptor // those above 2
+	umask       uint32
+	exitTrap    bool
+	cancel      context.CancelFunc
 }
 
 // invocation is a parsed sh command line.
 type invocation struct {
-	command   string
-	isCommand bool
-	file      string
-	name      string
-	flags     []string
-	params    []string
+	command     string
+	isCommand   bool
+	interactive bool
+	file        string
+	name        string
+	flags       []string
+	params      []string
 }
 
 // parseInvocation reads sh [-eux…] [-c COMMAND [NAME [ARG…]] | FILE [ARG…] | -s [ARG…]].
@@ -68,7 +74,9 @@ func parseInvocation(args []string) (invocation, error) {
 				v.isCommand = true
 			case 's':
 				stdin = true
-			case 'l', 'i', 'r':
+			case 'i':
+				v.interactive = true
+			case 'l', 'r':
 			case 'o':
 				if len(args) > 0 {
 					v.flags = append(v.flags, arg[:1]+"o", args[0])
@@ -116,12 +124,12 @@ const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 func (g *Guest) runShell(p *process, c *toybox.Call, tty bool) int {
 	v, err := parseInvocation(c.Args)
 	if err != nil {
-		fmt.Fprintf(c.Err, "sh: %v\n", err)
+		fmt.Fprintf(c.Err, "%s: %v\n", c.Args[0], err)
 		return 1
 	}
 	if args := v.onlyProgram(); args != nil {
 		next := *c
-		next.Args = args
+		next.Args, next.Origin = args, v.name+": "
 		call, done := g.prepare(p, &next)
 		defer done()
 		return g.execute(p, call)
@@ -130,8 +138,15 @@ func (g *Guest) runShell(p *process, c *toybox.Call, tty bool) int {
 		sources: map[string]string{}, umask: uint32(c.View.Umask)}
 	sh.ctx, sh.cancel = untilKilled(g.table.ctx, p)
 	defer sh.close()
+	sh.origin.name = v.name
+	switch {
+	case v.file != "":
+		sh.origin.file = v.file
+	case !v.isCommand:
+		sh.origin.file = "<stdin>"
+	}
 	if err := sh.build(v); err != nil {
-		fmt.Fprintf(c.Err, "sh: %v\n", err)
+		fmt.Fprintf(c.Err, "%s: %v\n", c.Args[0], err)
 		return 1
 	}
 	switch {
@@ -140,7 +155,11 @@ func (g *Guest) runShell(p *process, c *toybox.Call, tty bool) int {
 	case v.file != "":
 		return sh.file(v.file)
 	default:
-		sh.script(&scriptReader{ctx: sh.ctx, file: stdinFile(c.In)}, tty && v.file == "")
+		r := &scriptReader{ctx: sh.ctx, file: stdinFile(c.In)}
+		if p.session != nil && r.file == p.session.stdin {
+			r.tty = p.session.terminal
+		}
+		sh.script(r, r.tty != nil && (tty || v.interactive || p.session.terminal != nil))
 	}
 	return sh.status
 }
@@ -161,11 +180,50 @@ func (sh *shell) close() {
 	sh.unuse()
 }
 
+// errorLine is where a syntax error is, 0 if it is not known.
+func errorLine(err error) uint {
+	var parse syntax.ParseError
+	if errors.As(err, &parse) {
+		return parse.Pos.Line()
+	}
+	return 0
+}
+
+// syntaxReason words a syntax error, where it can, as the shell does.
+func syntaxReason(err error) string {
+	var parse syntax.ParseError
+	if !errors.As(err, &parse) {
+		return "syntax error: " + err.Error()
+	}
+	text := parse.Text
+	word := ""
+	if at := strings.IndexByte(text, '`'); at >= 0 {
+		word, _, _ = strings.Cut(text[at+1:], "`")
+		word, _, _ = strings.Cut(word, " ")
+	}
+	switch {
+	case strings.Contains(text, "without closing quote"):
+		return "no closing quote"
+	case strings.Contains(text, "can only be used"), strings.Contains(text, "must be preceded"), strings.Contains(text, "not a valid start"),
+		strings.Contains(text, "is not a valid word"):
+		return "syntax error: unexpected '" + word + "'"
+	case strings.Contains(text, "must be followed by"), strings.Contains(text, "must end with"), strings.Contains(text, "without matching"):
+		return "syntax error: unmatched '" + word + "'"
+	}
+	return "syntax error: " + text
+}
+
 func (sh *shell) unuse() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.users--; sh.users == 0 {
 		sh.cancel()
+		for _, d := range sh.descriptors {
+			if d.close != nil {
+				d.close()
+			}
+		}
+		sh.descriptors = nil
 	}
 }
 
@@ -279,6 +337,12 @@ func (sh *shell) environ(v invocation) *environ {
 		}
 	}
 	pid, parent := strconv.Itoa(sh.p.pid), strconv.Itoa(sh.p.ppid)
+	if s := sh.p.session; s != nil && s.terminal != nil {
+		rows, cols := s.terminal.Size()
+		sh.size = [2]int{rows, cols}
+		set("LINES", strconv.Itoa(rows), false)
+		set("COLUMNS", strconv.Itoa(cols), false)
+	}
 	for _, v := range [...][2]string{
 		{varShell, pid}, {varParent, parent}, {varSelf, pid}, {varArg0, v.name}, {varDepth, "0"},
 	} {
@@ -318,7 +382,7 @@ func (sh *shell) command(text string) {
 func (sh *shell) file(path string) int {
 	f, err := sh.call.View.Open(vfs.Abs(sh.call.Dir, path), os.O_RDONLY, 0)
 	if err != nil {
-		fmt.Fprintf(sh.call.Err, "sh: %s: %s\n", path, vfs.Reason(err))
+		fmt.Fprintf(sh.call.Err, "%s: %s: %s\n", sh.call.Args[0], path, vfs.Reason(err))
 		return 127
 	}
 	defer f.Close()
@@ -332,19 +396,37 @@ func (sh *shell) script(r *scriptReader, tty bool) {
 		sh.run(r, nil)
 		return
 	}
-	sh.p.mu.Lock()
-	sh.p.interrupt = func() {}
-	sh.p.mu.Unlock()
+	sh.interactive.Store(true)
 	continued := false
-	r.prompt = func() {
-		mark := map[bool]string{true: "#", false: "$"}[sh.p.cred.UID == 0]
-		text := sh.g.props.get("ro.product.device") + ":" + sh.runner.Dir + " " + mark + " "
-		if continued {
-			text = "> "
+	sh.prompt = func(status int) {
+		text := "> "
+		if !continued {
+			mark := map[bool]string{true: "#", false: "$"}[sh.p.cred.UID == 0]
+			text = sh.g.props.get("ro.product.device") + ":" + sh.runner.Dir + " " + mark + " "
+			if status != 0 {
+				text = strconv.Itoa(status) + "|" + text
+			}
 		}
 		io.WriteString(sh.call.Out, text)
 	}
+	sh.atPrompt()
+	r.prompt = func() {
+		sh.prompt(sh.status)
+	}
 	sh.run(r, func(more bool) { continued = more })
+	if sh.ctx.Err() == nil && !sh.runner.Exited() {
+		io.WriteString(sh.call.Out, "\n")
+	}
+}
+
+// atPrompt makes ctrl-C start a new line.
+func (sh *shell) atPrompt() {
+	sh.p.mu.Lock()
+	defer sh.p.mu.Unlock()
+	sh.p.interrupt = func() {
+		io.WriteString(sh.call.Out, "\n")
+		sh.prompt(128 + toybox.SIGINT)
+	}
 }
 
 // run parses and runs text as it comes. more is told whether a statement goes on.
@@ -362,7 +444,7 @@ func (sh *shell) run(text io.Reader, more func(bool)) {
 		switch {
 		case stopped:
 		case err != nil:
-			fmt.Fprintf(sh.call.Err, "sh: syntax error: %v\n", err)
+			fmt.Fprintf(sh.call.Err, "%s%s\n", sh.whereAt(errorLine(err)), syntaxReason(err))
 			sh.status = 1
 			stopped = more == nil
 		case parser.Incomplete():
@@ -391,7 +473,7 @@ func (sh *shell) stop(stmts ...*syntax.Stmt) bool {
 	defer cancel()
 	for _, st := range stmts {
 		if _, err := rewrite(st); err != nil {
-			fmt.Fprintf(sh.call.Err, "sh: %v\n", err)
+			fmt.Fprintf(sh.call.Err, "%s%v\n", sh.whereAt(st.Position.Line()), err)
 			sh.status = 1
 			return true
 		}
@@ -418,14 +500,37 @@ func (sh *shell) stop(stmts ...*syntax.Stmt) bool {
 
 // interruptible lets ctrl-C end what an interactive shell runs, but not the shell.
 func (sh *shell) interruptible() (context.Context, context.CancelFunc) {
-	sh.p.mu.Lock()
-	defer sh.p.mu.Unlock()
-	if sh.p.interrupt == nil {
+	if !sh.interactive.Load() {
 		return sh.ctx, func() {}
 	}
+	sh.followSize()
 	ctx, cancel := context.WithCancel(sh.ctx)
-	sh.p.interrupt = cancel
-	return ctx, cancel
+	sh.p.mu.Lock()
+	defer sh.p.mu.Unlock()
+	sh.p.interrupt = func() {
+		io.WriteString(sh.call.Out, "\n")
+		cancel()
+	}
+	return ctx, func() {
+		cancel()
+		sh.atPrompt()
+	}
+}
+
+// followSize keeps LINES and COLUMNS as the terminal is.
+func (sh *shell) followSize() {
+	t := sh.p.session.terminal
+	if t == nil {
+		return
+	}
+	rows, cols := t.Size()
+	if size := [2]int{rows, cols}; size != sh.size {
+		sh.size = size
+		file, err := newParser().Parse(strings.NewReader(fmt.Sprintf("LINES=%d COLUMNS=%d", rows, cols)), "")
+		if err == nil {
+			sh.runner.Run(sh.ctx, file.Stmts[0])
+		}
+	}
 }
 
 // end runs the trap on EXIT after a script's last statement.

@@ -169,6 +169,8 @@ func newSettings(tree *vfs.FS) (*settings, error) {
 	}
 	s.values = map[string]string{
 		"global/adb_enabled": "1", "global/development_settings_enabled": "1", "global/device_provisioned": "1",
+		"global/wifi_on": "1", "global/mobile_data": "1", "global/auto_time": "1", "secure/location_mode": "3", "secure/ui_night_mode": "1",
+		"system/accelerometer_rotation": "0", "system/user_rotation": "0", "system/sound_effects_enabled": "1", "system/volume_music": "5",
 		"system/screen_brightness": "102", "system/screen_off_timeout": "2147483647", "secure/user_setup_complete": "1",
 	}
 	maps.Copy(s.values, values)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/daytonaio/runner-android/internal/sim/guest/tty"
 )
 
 // ContextWriter is an output that can stop waiting: what a session writes to should implement it,
@@ -47,6 +49,7 @@ type pipeEnd struct {
 	ctx  context.Context
 	file *os.File
 	pipe func()
+	tty  *tty.Terminal // whose input file is, nil if it is none
 
 	once sync.Once
 	dup  *os.File
@@ -67,6 +70,9 @@ func (e *pipeEnd) open() error {
 func (e *pipeEnd) Read(p []byte) (int, error) {
 	if err := e.open(); err != nil {
 		return 0, err
+	}
+	if e.tty != nil {
+		return e.tty.Read(e.ctx, e.dup, p, e.dup.Read)
 	}
 	return e.dup.Read(p)
 }
@@ -145,14 +151,22 @@ func (m *memory) Write(p []byte) (int, error) {
 	return m.w.Write(p)
 }
 
+// socketPair makes two connected descriptors.
+func socketPair() (guest, host *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "stdin"), os.NewFile(uintptr(fds[1]), "stdin"), nil
+}
+
 // newStdin makes a descriptor that yields what r does; a goroutine moves the bytes until r ends
 // or the descriptor is closed. It is a socket, so that the shell can look ahead (see scriptReader).
 func newStdin(r io.Reader) (*os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	guest, host, err := socketPair()
 	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
+		return nil, err
 	}
-	guest, host := os.NewFile(uintptr(fds[0]), "stdin"), os.NewFile(uintptr(fds[1]), "stdin")
 	if r == nil {
 		host.Close()
 		return guest, nil
@@ -184,6 +198,7 @@ func newStdin(r io.Reader) (*os.File, error) {
 type scriptReader struct {
 	ctx     context.Context
 	file    *os.File
+	tty     *tty.Terminal
 	noPeek  bool
 	ended   bool
 	partial bool // the last byte handed out was not a newline
@@ -198,7 +213,14 @@ func (r *scriptReader) Read(p []byte) (int, error) {
 		r.prompt()
 	}
 	stop := context.AfterFunc(r.ctx, func() { r.file.SetReadDeadline(time.Unix(1, 0)) })
-	n, err := r.line(p)
+	read := func(p []byte) (int, error) { return r.line(p) }
+	var n int
+	var err error
+	if r.tty != nil {
+		n, err = r.tty.Read(r.ctx, r.file, p, read)
+	} else {
+		n, err = read(p)
+	}
 	if !stop() {
 		r.file.SetReadDeadline(time.Time{})
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
+	"github.com/daytonaio/runner-android/internal/sim/guest/tty"
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 )
 
@@ -55,6 +56,35 @@ func (s *system) Signal(from *vfs.View, pid, sig int) error {
 	return s.g.table.kill(from, pid, sig)
 }
 
+// Terminal is the session's, nil if it has none.
+func (s *system) Terminal() *tty.Terminal {
+	if s.p.session == nil {
+		return nil
+	}
+	return s.p.session.terminal
+}
+
+// IsTerminal: a session with a terminal has it on its own streams, wherever they were passed on to.
+func (s *system) IsTerminal(c *toybox.Call, fd int) bool {
+	session := s.p.session
+	if session == nil || session.terminal == nil {
+		return false
+	}
+	switch fd {
+	case 0:
+		in := stdinFile(c.In)
+		return in != nil && in == session.stdin
+	case 1, 2:
+		w := c.Out
+		if fd == 2 {
+			w = c.Err
+		}
+		_, is := underlying(w).(*sessionOut)
+		return is
+	}
+	return false
+}
+
 func (s *system) Run(c *toybox.Call, args []string, how toybox.RunOptions) int {
 	cred := s.p.cred
 	if how.UID >= 0 {
@@ -75,6 +105,7 @@ func (s *system) Run(c *toybox.Call, args []string, how toybox.RunOptions) int {
 	s.p.mu.Unlock()
 	next := *c
 	next.Args = args
+	next.Origin = c.Args[0] + byApplet
 	next.View = s.g.view(child)
 	next.View.Umask = c.View.Umask
 	s.g.start(child, &next)
@@ -130,10 +161,14 @@ func (g *Guest) prepare(p *process, c *toybox.Call) (next *toybox.Call, done fun
 	switch in := c.In.(type) {
 	case nil:
 		own.In = discard{}
-	case *os.File:
-		own.In = pipe(in)
-	case *pipeEnd:
-		own.In = pipe(in.file)
+	default:
+		if file := stdinFile(in); file != nil {
+			end := pipe(file)
+			if p.session != nil && file == p.session.stdin {
+				end.tty = p.session.terminal
+			}
+			own.In = end
+		}
 	}
 	holds := false
 	output := func(w io.Writer) io.Writer {
@@ -155,11 +190,30 @@ func (g *Guest) prepare(p *process, c *toybox.Call) (next *toybox.Call, done fun
 	}
 	p.hold(holds)
 	own.View.PID = p.pid
-	own.View.Descriptor = descriptors(own.In, own.Out, own.Err)
+	own.View.Descriptor = p.descriptors(own.In, own.Out, own.Err)
 	return &own, func() {
 		for _, e := range ends {
 			e.Close()
 		}
+	}
+}
+
+// descriptors serves /dev/fd from three streams, and as number -1 the session's terminal.
+func (p *process) descriptors(in io.Reader, out, errs io.Writer) func(int) (io.ReadWriter, error) {
+	three := descriptors(in, out, errs)
+	return func(n int) (io.ReadWriter, error) {
+		if n >= 0 {
+			return three(n)
+		}
+		if p.session == nil || p.session.terminal == nil {
+			return nil, syscall.ENXIO
+		}
+		t := p.session.terminal
+		keys := &pipeEnd{ctx: p.ctx, file: p.session.stdin, tty: t}
+		return struct {
+			io.Reader
+			io.Writer
+		}{keys, &sessionOut{ctx: p.ctx, w: t}}, nil
 	}
 }
 
@@ -196,6 +250,8 @@ func (g *Guest) execute(p *process, c *toybox.Call) int {
 	if strings.HasPrefix(file, "/system/bin/") {
 		if name := path.Base(file); name == "sh" {
 			return g.runShell(p, c, false)
+		} else if run := g.android[name]; run != nil {
+			return run(c)
 		} else if run := toybox.Lookup(name); run != nil {
 			return run(c)
 		}
@@ -203,15 +259,28 @@ func (g *Guest) execute(p *process, c *toybox.Call) int {
 	return g.runFile(p, c, file)
 }
 
+// isOld tells Android 10 and 11, whose shell is another release.
+func (g *Guest) isOld() bool { return g.options.Release == "10" || g.options.Release == "11" }
+
+// byApplet ends the Origin of a command that an applet starts.
+const byApplet = ": exec "
+
 func (g *Guest) notFound(c *toybox.Call, err error) int {
 	status, reason := 127, "inaccessible or not found"
-	if g.options.Release == "10" || g.options.Release == "11" {
+	if g.isOld() {
 		reason = "not found"
+	}
+	if strings.HasSuffix(c.Origin, byApplet) {
+		io.WriteString(c.Err, c.Origin+c.Args[0]+": "+vfs.Reason(err)+"\n")
+		if vfs.Errno(err) != syscall.ENOENT {
+			status = 126
+		}
+		return status
 	}
 	if errno := vfs.Errno(err); errno != syscall.ENOENT {
 		status, reason = 126, "can't execute: "+vfs.Reason(err)
 	}
-	io.WriteString(c.Err, "sh: "+c.Args[0]+": "+reason+"\n")
+	io.WriteString(c.Err, c.Origin+c.Args[0]+": "+reason+"\n")
 	return status
 }
 
@@ -243,7 +312,7 @@ func (g *Guest) runFile(p *process, c *toybox.Call, file string) int {
 			return g.execute(p, &next)
 		}
 	} else if strings.IndexByte(first, 0) >= 0 || strings.HasPrefix(first, "\x7fELF") {
-		io.WriteString(c.Err, "sh: "+c.Args[0]+": not executable: 64-bit ELF file\n")
+		io.WriteString(c.Err, c.Origin+c.Args[0]+": not executable: 64-bit ELF file\n")
 		return 126
 	}
 	return g.runShell(p, &next, false)
@@ -261,6 +330,9 @@ func pathOf(env []string) string {
 // lookPath finds the file that runs command name: its real path, links followed.
 func lookPath(v *vfs.View, dir, searchPath, name string) (string, error) {
 	if strings.Contains(name, "/") {
+		if info, err := v.Stat(vfs.Abs(dir, name)); err == nil && info.Mode.IsDir() {
+			return "", syscall.EISDIR
+		}
 		return executable(v, vfs.Abs(dir, name))
 	}
 	result := error(syscall.ENOENT)

@@ -106,6 +106,24 @@ func (f *FS) Symlink(target, path string) error {
 	})
 }
 
+// Mkfifo makes a named pipe. Its content is no business of the file system: it can only be
+// described, renamed and removed.
+func (f *FS) Mkfifo(path string, perm fs.FileMode) error {
+	return f.change("mkfifo", path, func() error {
+		p, err := f.tree.walk(path, false)
+		switch {
+		case err != nil:
+			return err
+		case p.node != nil:
+			return syscall.EEXIST
+		case p.dirOnly:
+			return syscall.ENOENT
+		}
+		_, err = f.create(p, fs.ModeNamedPipe|perm&permBits, "")
+		return err
+	})
+}
+
 // create makes a node at a free place, owned by root.
 func (f *FS) create(p place, mode fs.FileMode, target string) (*node, error) {
 	if err := f.afford(nodeCost + int64(len(p.name)+len(target))); err != nil {
@@ -271,6 +289,8 @@ func (f *FS) openNode(path string, flag int, perm fs.FileMode) (*node, error) {
 		return nil, syscall.EEXIST
 	case p.node.isDir() && (writes(flag) || flag&(os.O_CREATE|os.O_TRUNC) != 0):
 		return nil, syscall.EISDIR
+	case p.node.mode&fs.ModeNamedPipe != 0:
+		return nil, syscall.ENXIO
 	}
 	if flag&os.O_TRUNC != 0 {
 		f.do(op{code: opTruncate, ino: p.node.ino, mtime: f.now().UnixNano()})

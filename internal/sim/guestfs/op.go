@@ -212,7 +212,7 @@ func checkNode(o op) bool {
 	case fs.ModeSymlink:
 		return o.ino != rootInode && o.name != "" && !strings.ContainsRune(o.name, 0)
 	default:
-		return o.ino != rootInode && o.mode.IsRegular() && o.name == ""
+		return o.ino != rootInode && (o.mode.IsRegular() || o.mode.Type() == fs.ModeNamedPipe) && o.name == ""
 	}
 }
 

@@ -3,6 +3,7 @@ package guestshell
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -19,6 +20,9 @@ type Shell interface {
 type Script struct {
 	Text      []byte // never modified; no longer used when Run has returned
 	MaxOutput int64  // bytes kept of stdout and stderr together; what comes later is counted
+	// Stdout, when it is set, gets all of stdout as it arrives; Output is then of stderr only. An error
+	// of it ends the script and is wrapped by the one that Run returns.
+	Stdout io.Writer
 }
 
 // Result is what became of a script.

@@ -10,7 +10,7 @@ import (
 
 func androidApplets() map[string]Applet {
 	return map[string]Applet{
-		"getprop": getprop, "setprop": setprop, "settings": settings, "wm": wm, "reboot": reboot,
+		"getprop": getprop, "setprop": setprop, "reboot": reboot,
 		"logcat": logcat, "getenforce": getenforce, "id": id, "whoami": whoami, "groups": groupsApplet,
 	}
 }
@@ -39,64 +39,10 @@ func getprop(c *Call) int {
 
 func setprop(c *Call) int {
 	if len(c.Args) != 3 {
-		return c.fail("Needs 2 arguments (see \"setprop --help\")")
+		return c.needs(2)
 	}
 	if err := c.Sys.SetProperty(c.Args[1], c.Args[2]); err != nil {
 		return c.fail("failed to set property '%s' to '%s'", c.Args[1], c.Args[2])
-	}
-	return 0
-}
-
-func settings(c *Call) int {
-	args := slices.DeleteFunc(slices.Clone(c.Args[1:]), func(s string) bool { return strings.HasPrefix(s, "--") })
-	if len(args) < 2 || !slices.Contains([]string{"system", "secure", "global"}, args[1]) {
-		fmt.Fprintln(c.Err, "usage: settings get|put|delete|list system|secure|global [KEY [VALUE]]")
-		return 255
-	}
-	switch verb := args[0]; {
-	case verb == "list":
-		all := c.Sys.Settings(args[1])
-		for _, key := range slices.Sorted(maps.Keys(all)) {
-			c.printf("%s=%s\n", key, all[key])
-		}
-	case verb == "get" && len(args) > 2:
-		value, ok := c.Sys.Setting(args[1], args[2])
-		if !ok {
-			value = "null"
-		}
-		c.printf("%s\n", value)
-	case verb == "put" && len(args) > 3:
-		c.Sys.PutSetting(args[1], args[2], args[3])
-	case verb == "delete" && len(args) > 2:
-		_, ok := c.Sys.Setting(args[1], args[2])
-		c.Sys.PutSetting(args[1], args[2], "")
-		c.printf("Deleted %d rows\n", map[bool]int{true: 1}[ok])
-	default:
-		fmt.Fprintln(c.Err, "Invalid command:", verb)
-		return 255
-	}
-	return 0
-}
-
-func wm(c *Call) int {
-	args := c.Args[1:]
-	if len(args) == 0 || args[0] != "size" && args[0] != "density" {
-		fmt.Fprintln(c.Err, "usage: wm size|density [VALUE|reset]")
-		return 255
-	}
-	physical := map[string]string{"size": "720x1280", "density": "320"}[args[0]]
-	title := map[string]string{"size": "size", "density": "density"}[args[0]]
-	if len(args) > 1 {
-		value := args[1]
-		if value == "reset" {
-			value = ""
-		}
-		c.Sys.PutSetting("wm", args[0], value)
-		return 0
-	}
-	c.printf("Physical %s: %s\n", title, physical)
-	if value, ok := c.Sys.Setting("wm", args[0]); ok {
-		c.printf("Override %s: %s\n", title, value)
 	}
 	return 0
 }

@@ -17,8 +17,8 @@ func basicApplets() map[string]Applet {
 		"false": func(*Call) int { return 1 },
 		"echo":  echo, "print": echo, "printf": printf, "test": testApplet, "[": testApplet,
 		"sleep": sleep, "sync": syncApplet, "date": date, "uname": uname, "basename": basename,
-		"dirname": dirname, "pwd": pwd, "printenv": printenv, "nproc": nproc, "uptime": uptime,
-		"hostname": hostname, "clear": func(*Call) int { return 0 },
+		"dirname": dirname, "pwd": pwd, "printenv": printenv, "nproc": plain(0, nproc), "uptime": uptime,
+		"hostname": plain(0, hostname), "logname": plain(0, func(c *Call, _ []string) int { return whoami(c) }), "clear": func(c *Call) int { c.printf("\x1b[2J\x1b[H"); return 0 },
 	}
 }
 
@@ -91,114 +91,17 @@ func Unescape(text string) (out string, stop bool) {
 	return b.String(), false
 }
 
-// printf knows %s %b %c %d %i %u %x %X %o %f %g %e %q %%, and reuses the format for more arguments.
-func printf(c *Call) int {
-	if len(c.Args) < 2 {
-		return c.fail("Needs 1 argument (see \"printf --help\")")
-	}
-	format, args := c.Args[1], c.Args[2:]
-	var b strings.Builder
-	for {
-		used := formatOnce(&b, format, args)
-		if used == 0 || used >= len(args) {
-			break
-		}
-		args = args[used:]
-	}
-	if _, err := c.Out.Write([]byte(b.String())); err != nil {
-		return 1
-	}
-	return 0
-}
-
-// formatOnce writes format with args filled in and returns how many it used.
-func formatOnce(b *strings.Builder, format string, args []string) (used int) {
-	take := func() string {
-		used++
-		if used > len(args) {
-			return ""
-		}
-		return args[used-1]
-	}
-	for i := 0; i < len(format); i++ {
-		switch {
-		case format[i] == '\\' && i+1 < len(format):
-			end := i + 2
-			for end < len(format) && end < i+4 && format[i+1] >= '0' && format[i+1] <= '7' && format[end] >= '0' && format[end] <= '7' {
-				end++
-			}
-			if n, err := strconv.ParseUint(format[i+1:end], 8, 16); err == nil {
-				b.WriteByte(byte(n))
-			} else {
-				text, _ := Unescape(format[i:end])
-				b.WriteString(text)
-			}
-			i = end - 1
-		case format[i] == '%' && i+1 < len(format) && format[i+1] == '%':
-			b.WriteByte('%')
-			i++
-		case format[i] == '%':
-			end := i + 1
-			for end < len(format) && strings.IndexByte("-+ #0123456789.*", format[end]) >= 0 {
-				end++
-			}
-			if end == len(format) {
-				b.WriteString(format[i:])
-				return used
-			}
-			flags := format[i:end]
-			for strings.Contains(flags, "*") {
-				flags = strings.Replace(flags, "*", take(), 1)
-			}
-			b.WriteString(formatField(flags, format[end], take))
-			i = end
-		default:
-			b.WriteByte(format[i])
-		}
-	}
-	return used
-}
-
-func formatField(flags string, verb byte, take func() string) string {
-	switch verb {
-	case 's':
-		return fmt.Sprintf(flags+"s", take())
-	case 'b':
-		text, _ := Unescape(take())
-		return fmt.Sprintf(flags+"s", text)
-	case 'q':
-		return "'" + strings.ReplaceAll(take(), "'", `'\''`) + "'"
-	case 'c':
-		text := take()
-		return fmt.Sprintf(flags+"s", text[:min(1, len(text))])
-	case 'd', 'i', 'u', 'x', 'X', 'o':
-		if verb == 'i' || verb == 'u' {
-			verb = 'd'
-		}
-		text := take()
-		n, err := strconv.ParseInt(text, 0, 64)
-		if err != nil && len(text) > 1 && (text[0] == '\'' || text[0] == '"') {
-			n = int64([]rune(text[1:])[0])
-		}
-		return fmt.Sprintf(flags+string(verb), n)
-	case 'f', 'F', 'g', 'e':
-		n, _ := strconv.ParseFloat(take(), 64)
-		return fmt.Sprintf(flags+string(verb), n)
-	}
-	return flags + string(verb)
-}
-
 func sleep(c *Call) int {
 	var total time.Duration
 	for _, arg := range c.Args[1:] {
 		d, ok := parseDuration(arg)
 		if !ok {
-			return c.fail("bad number '%s'", arg)
+			return c.fail("Not a number '%s'", arg)
 		}
 		total += d
 	}
 	if len(c.Args) < 2 {
-		return c.fail("Needs 1 argument (see \"sleep --help\")")
+		return c.needs(1)
 	}
 	t := time.NewTimer(total)
 	defer t.Stop()
@@ -248,7 +151,7 @@ func date(c *Call) int {
 	if o.flags['d'] {
 		var err error
 		if now, err = parseDate(o.value['d']); err != nil {
-			return c.fail("bad date '%s'", o.value['d'])
+			return c.fail("bad date %s", o.value['d'])
 		}
 		now = now.UTC()
 	}
@@ -315,7 +218,7 @@ func uname(c *Call) int {
 	return 0
 }
 
-func hostname(c *Call) int {
+func hostname(c *Call, _ []string) int {
 	c.printf("localhost\n")
 	return 0
 }
@@ -323,7 +226,7 @@ func hostname(c *Call) int {
 func basename(c *Call) int {
 	o, ok := c.parse("as:")
 	if !ok || len(o.args) == 0 {
-		return c.fail("Needs 1 argument (see \"basename --help\")")
+		return c.needs(1)
 	}
 	suffix := o.value['s']
 	if len(o.args) == 2 && !o.has("as") {
@@ -341,7 +244,7 @@ func basename(c *Call) int {
 
 func dirname(c *Call) int {
 	if len(c.Args) < 2 {
-		return c.fail("Needs 1 argument (see \"dirname --help\")")
+		return c.needs(1)
 	}
 	for _, arg := range c.Args[1:] {
 		c.printf("%s\n", path.Dir(strings.TrimRight(arg, "/")+map[bool]string{true: "/.", false: ""}[strings.Trim(arg, "/") == "" && arg != ""]))
@@ -384,7 +287,7 @@ func printenv(c *Call) int {
 	return 0
 }
 
-func nproc(c *Call) int {
+func nproc(c *Call, _ []string) int {
 	c.printf("%d\n", c.Sys.CPUs())
 	return 0
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/daytonaio/runner-android/internal/sim/guest/tty"
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 )
 
@@ -28,6 +29,10 @@ type Call struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Sys      System
+	// Origin is what an error about starting the command begins with: "sh: <stdin>[1]: ".
+	Origin string
+	// Builtin makes Origin the beginning of all messages: the shell itself runs the applet.
+	Builtin bool
 }
 
 // Applet runs a command and returns its exit status.
@@ -36,6 +41,7 @@ type Applet func(*Call) int
 // Process is one row of ps.
 type Process struct {
 	PID, PPID, UID int
+	PGID           int // 0: its own
 	Name           string
 	Args           []string
 	Started        time.Time
@@ -59,6 +65,10 @@ type System interface {
 	Now() time.Time
 	Booted() time.Time
 	CPUs() int
+	// Terminal is the session's, nil if it has none.
+	Terminal() *tty.Terminal
+	// IsTerminal tells whether descriptor fd of c is the session's terminal.
+	IsTerminal(c *Call, fd int) bool
 	// Power ends the device: "" or "shutdown" switches it off, everything else restarts it.
 	Power(how string)
 }
@@ -79,7 +89,7 @@ var Keep = RunOptions{UID: -1}
 var applets = sync.OnceValue(func() map[string]Applet {
 	all := map[string]Applet{}
 	for _, group := range []map[string]Applet{
-		basicApplets(), fileApplets(), listApplets(), findApplets(), textApplets(), grepApplets(),
+		basicApplets(), fileApplets(), listApplets(), findApplets(), textApplets(), grepApplets(), moreTextApplets(), sedApplets(),
 		dataApplets(), runApplets(), androidApplets(), processApplets(),
 	} {
 		maps.Copy(all, group)
@@ -100,8 +110,34 @@ func (c *Call) printf(f string, a ...any) { fmt.Fprintf(c.Out, f, a...) }
 
 // fail says what is wrong and returns the status for it.
 func (c *Call) fail(format string, a ...any) int {
-	fmt.Fprintf(c.Err, "%s: %s\n", c.name(), fmt.Sprintf(format, a...))
+	origin := ""
+	if c.Builtin {
+		origin = c.Origin
+	}
+	fmt.Fprintf(c.Err, "%s%s: %s\n", origin, c.name(), fmt.Sprintf(format, a...))
 	return 1
+}
+
+// needs says that arguments are missing.
+func (c *Call) needs(n int) int {
+	if n == 1 {
+		return c.fail("Needs 1 argument (see \"%s --help\")", c.name())
+	}
+	return c.fail("Need %d arguments (see \"%s --help\")", n, c.name())
+}
+
+// plain is an applet without options; it needs so many arguments.
+func plain(least int, run func(c *Call, args []string) int) Applet {
+	return func(c *Call) int {
+		o, ok := c.parse("")
+		if !ok {
+			return 1
+		}
+		if len(o.args) < least {
+			return c.needs(least)
+		}
+		return run(c, o.args)
+	}
 }
 
 // failPath says that p could not be used, and why.
@@ -174,6 +210,7 @@ func (c *Call) parse(spec string, long ...string) (options, bool) {
 			if at+1 >= len(spec) || spec[at+1] != ':' {
 				continue
 			}
+			before, again := o.value[letters[i]]
 			switch rest := letters[i+1:]; {
 			case hasInline:
 				o.value[letters[i]] = inline
@@ -184,6 +221,9 @@ func (c *Call) parse(spec string, long ...string) (options, bool) {
 			default:
 				c.fail("Missing argument to -%c (see \"%s --help\")", letters[i], c.name())
 				return o, false
+			}
+			if again && letters[i] == 'e' { // the one option that counts more than once
+				o.value['e'] = before + "\n" + o.value['e']
 			}
 			break
 		}
@@ -258,6 +298,11 @@ const maxLine = 16 << 20
 
 // lines calls each with every line of r, without its end; out is flushed before r may block.
 func (c *Call) lines(r io.Reader, out *bufio.Writer, each func(line []byte) bool) error {
+	return c.wholeLines(r, out, func(line []byte) bool { return each(bytes.TrimSuffix(line, []byte{'\n'})) })
+}
+
+// wholeLines is lines with their ends; the last one may have none.
+func (c *Call) wholeLines(r io.Reader, out *bufio.Writer, each func(line []byte) bool) error {
 	in := bufio.NewReaderSize(&flushFirst{r: r, out: out}, 32<<10)
 	var line []byte
 	for {
@@ -269,7 +314,7 @@ func (c *Call) lines(r io.Reader, out *bufio.Writer, each func(line []byte) bool
 		if errors.Is(err, bufio.ErrBufferFull) && len(line) < maxLine {
 			continue
 		}
-		if len(line) > 0 && !each(bytes.TrimSuffix(line, []byte{'\n'})) {
+		if len(line) > 0 && !each(line) {
 			return nil
 		}
 		line = line[:0]

@@ -3,6 +3,7 @@ package toybox
 import (
 	"io/fs"
 	"strconv"
+	"strings"
 
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 )
@@ -100,7 +101,8 @@ func (t *condition) unary(letter byte, arg string) (value, known bool) {
 	case 'n':
 		return arg != "", true
 	case 't':
-		return false, true
+		n, err := strconv.Atoi(arg)
+		return err == nil && t.c.Sys != nil && t.c.Sys.IsTerminal(t.c, n), true
 	case 'r', 'w', 'x':
 		bit := map[byte]uint32{'r': 4, 'w': 2, 'x': 1}[letter]
 		return t.c.View.Access(t.c.abs(arg), bit) == nil, true
@@ -117,7 +119,7 @@ func (t *condition) unary(letter byte, arg string) (value, known bool) {
 		's': func(i vfs.Info) bool { return i.Size > 0 },
 		'c': func(i vfs.Info) bool { return i.Mode&fs.ModeCharDevice != 0 },
 		'b': func(vfs.Info) bool { return false },
-		'p': func(vfs.Info) bool { return false },
+		'p': func(i vfs.Info) bool { return i.Mode&fs.ModeNamedPipe != 0 },
 		'S': func(vfs.Info) bool { return false },
 		'u': func(i vfs.Info) bool { return i.Mode&fs.ModeSetuid != 0 },
 		'g': func(i vfs.Info) bool { return i.Mode&fs.ModeSetgid != 0 },
@@ -154,12 +156,9 @@ func (t *condition) binary(a, op, b string) (value, known bool) {
 		q, _ := t.c.View.RealPath(t.c.abs(b))
 		return errX == nil && errY == nil && p == q, true
 	case "-eq", "-ne", "-lt", "-le", "-gt", "-ge":
-		x, errX := strconv.ParseInt(a, 10, 64)
-		y, errY := strconv.ParseInt(b, 10, 64)
-		if errX != nil || errY != nil {
-			t.bad = true
-			return false, true
-		}
+		// What is no number is a variable for mksh, and those are not set here.
+		x, _ := strconv.ParseInt(strings.TrimSpace(a), 10, 64)
+		y, _ := strconv.ParseInt(strings.TrimSpace(b), 10, 64)
 		return map[string]bool{"-eq": x == y, "-ne": x != y, "-lt": x < y, "-le": x <= y, "-gt": x > y, "-ge": x >= y}[op], true
 	}
 	return false, false

@@ -1,6 +1,7 @@
 package toybox
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -10,10 +11,18 @@ import (
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 )
 
+// said is an error that was reported already.
+type said int
+
+func (said) Error() string { return "said" }
+
 // targets pairs every source with the name it gets, for cp, mv and ln.
 func (c *Call) targets(args []string, noDir bool, each func(from, to string) error) int {
-	if len(args) < 2 {
-		return c.fail("Needs 2 arguments (see \"%s --help\")", c.name())
+	switch len(args) {
+	case 0:
+		return c.needs(1)
+	case 1:
+		return c.fail("Needs 2 arguments")
 	}
 	dest := args[len(args)-1]
 	info, err := c.View.Stat(c.abs(dest))
@@ -27,7 +36,9 @@ func (c *Call) targets(args []string, noDir bool, each func(from, to string) err
 		if into {
 			to = strings.TrimSuffix(dest, "/") + "/" + path.Base(from)
 		}
-		if err := each(from, to); err != nil {
+		if err := each(from, to); errors.As(err, new(said)) {
+			status = 1
+		} else if err != nil {
 			status = c.fail("bad '%s': %s", from, vfs.Reason(err))
 		}
 		if c.Ctx.Err() != nil {
@@ -43,6 +54,11 @@ func mv(c *Call) int {
 		return 1
 	}
 	return c.targets(o.args, o.flags['T'], func(from, to string) error {
+		if info, err := c.View.Stat(c.abs(to)); err == nil && info.Mode.IsDir() {
+			if src, serr := c.View.Lstat(c.abs(from)); serr == nil && !src.Mode.IsDir() {
+				return said(c.fail("'%s' is a directory", to))
+			}
+		}
 		if o.flags['n'] {
 			if _, err := c.View.Lstat(c.abs(to)); err == nil {
 				return nil
@@ -86,7 +102,7 @@ func (c *Call) copyTree(from, to string, how copyMode) error {
 		c.View.Remove(to)
 		return c.View.Symlink(info.Target, to)
 	case info.Mode.IsDir() && !how.tree:
-		return syscall.EISDIR
+		return said(c.fail("Skipped dir '%s': No such file or directory", path.Base(to)))
 	case info.Mode.IsDir():
 		err = c.copyDir(from, to, how)
 	default:

@@ -13,7 +13,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 )
@@ -53,10 +52,7 @@ func base64Applet(c *Call) int {
 	}
 	if o.flags['d'] {
 		return c.inputs(o.args, func(_ string, r io.Reader) error {
-			if err := c.copy(c.Out, base64.NewDecoder(base64.StdEncoding, r)); err != nil {
-				return syscall.EINVAL
-			}
-			return nil
+			return c.decode64(r, o.flags['i'])
 		})
 	}
 	columns := 76
@@ -72,6 +68,33 @@ func base64Applet(c *Call) int {
 		enc.Close()
 		return w.end()
 	})
+}
+
+// decode64 decodes up to the first letter that is none of base64's, as toybox does without a word;
+// with ignore it goes on behind it.
+func (c *Call) decode64(r io.Reader, ignore bool) error {
+	var bits, count uint32
+	var out []byte
+	ended := false
+	return c.copy(writerFunc(func(p []byte) (int, error) {
+		out = out[:0]
+		for _, letter := range p {
+			at := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", letter)
+			if at < 0 || ended {
+				ended = ended || letter != '\n' && letter != '=' && !ignore
+				continue
+			}
+			bits, count = bits<<6|uint32(at), count+6
+			if count >= 8 {
+				count -= 8
+				out = append(out, byte(bits>>count))
+			}
+		}
+		if _, err := c.Out.Write(out); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}), r)
 }
 
 // wrapper breaks what is written into lines of columns bytes; 0 means one line without an end.
@@ -211,7 +234,7 @@ func xxd(c *Call) int {
 			n, _ := parseSize(o.value['l'])
 			r = io.LimitReader(r, n)
 		}
-		buf := make([]byte, 16)
+		buf := make([]byte, map[bool]int{true: 30, false: 16}[o.flags['p']])
 		for at := 0; c.Ctx.Err() == nil; at += 16 {
 			n, err := io.ReadFull(r, buf)
 			if n == 0 {

@@ -18,7 +18,7 @@ func fileApplets() map[string]Applet {
 	return map[string]Applet{
 		"cat": cat, "mkdir": mkdir, "rm": rm, "rmdir": rmdir, "mv": mv, "cp": cp, "touch": touch,
 		"ln": ln, "readlink": readlink, "realpath": realpath, "chmod": chmod, "chown": chown,
-		"chgrp": chgrp, "truncate": truncate, "mktemp": mktemp, "cmp": compare,
+		"chgrp": chgrp, "mkfifo": mkfifo, "truncate": truncate, "mktemp": mktemp, "cmp": compare,
 	}
 }
 
@@ -39,16 +39,19 @@ func mkdir(c *Call) int {
 		return 1
 	}
 	if len(o.args) == 0 {
-		return c.fail("Needs 1 argument (see \"mkdir --help\")")
+		return c.needs(1)
+	}
+	mode := fs.FileMode(0o777)
+	if o.flags['m'] {
+		var bad error
+		if mode, bad = parseMode(o.value['m'], 0o777, true); bad != nil {
+			return c.fail("bad mode '%s'", o.value['m'])
+		}
 	}
 	status := 0
 	for _, arg := range o.args {
 		err := c.makeDir(c.abs(arg), o.flags['p'])
 		if err == nil && o.flags['m'] {
-			mode, bad := parseMode(o.value['m'], 0o777, true)
-			if bad != nil {
-				return c.fail("bad mode '%s'", o.value['m'])
-			}
 			err = c.View.Chmod(c.abs(arg), mode)
 		}
 		if err != nil {
@@ -81,13 +84,37 @@ func (c *Call) makeDir(p string, parents bool) error {
 	return err
 }
 
+func mkfifo(c *Call) int {
+	o, ok := c.parse("m:Z:")
+	if !ok {
+		return 1
+	}
+	if len(o.args) == 0 {
+		return c.needs(1)
+	}
+	mode := fs.FileMode(0o666)
+	if o.flags['m'] {
+		var bad error
+		if mode, bad = parseMode(o.value['m'], 0o666, false); bad != nil {
+			return c.fail("bad mode '%s'", o.value['m'])
+		}
+	}
+	status := 0
+	for _, arg := range o.args {
+		if err := c.View.Mkfifo(c.abs(arg), mode); err != nil {
+			status = c.failPath(arg, err)
+		}
+	}
+	return status
+}
+
 func rm(c *Call) int {
 	o, ok := c.parse("fiRrv")
 	if !ok {
 		return 1
 	}
 	if len(o.args) == 0 && !o.flags['f'] {
-		return c.fail("Needs 1 argument (see \"rm --help\")")
+		return c.needs(1)
 	}
 	status := 0
 	for _, arg := range o.args {
@@ -212,7 +239,10 @@ func ln(c *Call) int {
 		if o.flags['f'] {
 			c.View.Remove(c.abs(link))
 		}
-		return c.View.Symlink(target, c.abs(link))
+		if err := c.View.Symlink(target, c.abs(link)); err != nil {
+			return said(c.fail("cannot create symbolic link from '%s' to '%s': %s", target, link, vfs.Reason(err)))
+		}
+		return nil
 	})
 }
 
@@ -271,10 +301,17 @@ func chmod(c *Call) int {
 		args = args[1:]
 	}
 	if len(args) < 2 {
-		return c.fail("Needs 2 arguments (see \"chmod --help\")")
+		return c.needs(2)
 	}
 	status := 0
 	for _, arg := range args[1:] {
+		if _, err := c.View.Stat(c.abs(arg)); err != nil {
+			status = c.failPath(arg, err)
+			continue
+		}
+		if _, err := parseMode(args[0], 0, false); err != nil {
+			return c.fail("bad mode '%s'", args[0])
+		}
 		err := c.each(c.abs(arg), recursive, func(p string, info vfs.Info) error {
 			mode, err := parseMode(args[0], info.Mode, info.Mode.IsDir())
 			if err != nil {
@@ -322,7 +359,7 @@ func (c *Call) changeOwner(groupOnly bool) int {
 		return 1
 	}
 	if len(o.args) < 2 {
-		return c.fail("Needs 2 arguments (see \"%s --help\")", c.name())
+		return c.needs(2)
 	}
 	owner, group, both := strings.Cut(strings.Replace(o.args[0], ".", ":", 1), ":")
 	if groupOnly {
@@ -342,6 +379,10 @@ func (c *Call) changeOwner(groupOnly bool) int {
 	}
 	status := 0
 	for _, arg := range o.args[1:] {
+		if _, err := c.View.Stat(c.abs(arg)); err != nil {
+			status = c.failPath(arg, err)
+			continue
+		}
 		err := c.each(c.abs(arg), o.flags['R'], func(p string, _ vfs.Info) error { return c.View.Chown(p, uid, gid) })
 		if err != nil {
 			status = c.fail("'%s' to '%s': %s", arg, o.args[0], vfs.Reason(err))
@@ -438,21 +479,26 @@ func compare(c *Call) int {
 		in[i] = r
 	}
 	var a, b [64 << 10]byte
+	lines := 1
 	for at := int64(0); c.Ctx.Err() == nil; {
 		n, _ := io.ReadFull(in[0], a[:])
 		m, _ := io.ReadFull(in[1], b[:])
 		for i := range min(n, m) {
 			if a[i] != b[i] {
 				if !o.flags['s'] {
-					c.printf("%s %s differ: char %d\n", o.args[0], o.args[1], at+int64(i)+1)
+					c.printf("%s %s differ: char %d, line %d\n", o.args[0], o.args[1], at+int64(i)+1, lines)
 				}
 				return 1
+			}
+			if a[i] == '\n' {
+				lines++
 			}
 		}
 		switch {
 		case n != m:
 			if !o.flags['s'] {
-				fmt.Fprintf(c.Err, "cmp: EOF on %s\n", o.args[map[bool]int{true: 0, false: 1}[n < m]])
+				fmt.Fprintf(c.Err, "cmp: EOF on %s after byte %d, line %d\n", o.args[map[bool]int{true: 0, false: 1}[n < m]],
+					at+int64(min(n, m)), lines-1)
 			}
 			return 1
 		case n == 0:

@@ -2,6 +2,7 @@ package toybox
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -85,7 +86,7 @@ func (f *finder) visit(x found, expr test) {
 	info, err := look(f.c.abs(x.name))
 	if err != nil {
 		f.out.Flush()
-		f.status = f.c.fail("%s: %s", x.name, vfs.Reason(err))
+		f.status = f.c.fail("'%s': %s", x.name, vfs.Reason(err))
 		return
 	}
 	x.info = info
@@ -97,7 +98,7 @@ func (f *finder) visit(x found, expr test) {
 		list, err := f.c.View.ReadDir(f.c.abs(x.name))
 		if err != nil {
 			f.out.Flush()
-			f.status = f.c.fail("%s: %s", x.name, vfs.Reason(err))
+			f.status = f.c.fail("'%s': %s", x.name, vfs.Reason(err))
 		}
 		for _, entry := range list {
 			if f.c.Ctx.Err() != nil {
@@ -174,8 +175,8 @@ func (f *finder) term() (test, error) {
 	case "-print0":
 		f.acts = true
 		return func(x found) bool { return f.print(x, "\x00") }, nil
-	case "-delete":
-		f.acts, f.depth = true, true
+	case "-delete": // toybox goes on to print the name
+		f.depth = true
 		return f.remove, nil
 	case "-depth":
 		f.depth = true
@@ -193,10 +194,16 @@ func (f *finder) term() (test, error) {
 	}
 	value, err := f.next()
 	if err != nil {
-		return nil, fmt.Errorf("'%s' needs 1 argument", name)
+		if !slices.Contains(valuedTerms, name) {
+			return nil, errors.New("bad arg '(null)'") // what toybox makes of its own NULL
+		}
+		return nil, fmt.Errorf("'%s' needs 1 arg", name)
 	}
 	return f.valued(name, value)
 }
+
+// valuedTerms are the terms that take one argument.
+var valuedTerms = strings.Fields("-name -iname -path -ipath -wholename -type -mindepth -maxdepth -printf -size -mtime -mmin -newer -user -group -perm")
 
 // valued compiles a term that takes one argument.
 func (f *finder) valued(name, value string) (test, error) {
@@ -226,6 +233,9 @@ func (f *finder) valued(name, value string) (test, error) {
 		return func(found) bool { return true }, err
 	case "-printf":
 		f.acts = true
+		if bad := badDirective(value); bad != 0 {
+			return nil, fmt.Errorf("bad -printf %%%c", bad)
+		}
 		return func(x found) bool { f.out.WriteString(findFormat(value, x)); return true }, nil
 	case "-size":
 		return sizeTest(value)
@@ -371,8 +381,27 @@ func typeLetter(info vfs.Info) byte {
 		return 'l'
 	case info.Mode&fs.ModeCharDevice != 0:
 		return 'c'
+	case info.Mode&fs.ModeNamedPipe != 0:
+		return 'p'
 	}
 	return 'f'
+}
+
+// badDirective is the first letter of a -printf format that toybox 0.8.9 refuses, 0 if there is none.
+func badDirective(format string) byte {
+	for i := 0; i < len(format); i++ {
+		if format[i] == '\\' {
+			i++
+			continue
+		}
+		if format[i] != '%' || i+1 == len(format) {
+			continue
+		}
+		if i++; strings.IndexByte("fgGilmMpPsTuUZ%", format[i]) < 0 {
+			return format[i]
+		}
+	}
+	return 0
 }
 
 // globMatch is fnmatch(3) without flags: * and ? match a slash and a leading dot too. Only the
@@ -444,7 +473,7 @@ func findFormat(format string, x found) string {
 			i++
 			if format[i] == 'T' && i+1 < len(format) {
 				i++
-				b.WriteString(strconv.FormatInt(x.info.ModTime.Unix(), 10) + fmt.Sprintf(".%09d", x.info.ModTime.Nanosecond()))
+				fmt.Fprintf(&b, "%d.%d", x.info.ModTime.Unix(), x.info.ModTime.Nanosecond())
 				continue
 			}
 			b.WriteString(findField(format[i], x))
@@ -478,8 +507,14 @@ func findField(letter byte, x found) string {
 		return strconv.FormatUint(uint64(vfs.UnixMode(x.info.Mode)&0o7777), 8)
 	case 'M':
 		return vfs.ModeString(x.info.Mode)
-	case 'y':
-		return string(typeLetter(x.info))
+	case 'g':
+		return userName(x.info.GID)
+	case 'G':
+		return strconv.Itoa(x.info.GID)
+	case 'u':
+		return userName(x.info.UID)
+	case 'U':
+		return strconv.Itoa(x.info.UID)
 	case 'Z':
 		return "u:object_r:unlabeled:s0"
 	}

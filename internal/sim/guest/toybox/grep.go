@@ -3,11 +3,13 @@ package toybox
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 func grepApplets() map[string]Applet {
@@ -23,11 +25,14 @@ type grepper struct {
 	names   bool
 	matched bool
 	failed  bool
+	status  int // for files that cannot be read
 	limit   int
+	before  int
+	after   int
 }
 
 func grep(c *Call) int {
-	o, ok := c.parse("e:f:EFGHIilLnoqrRsvwxchm:ZzA:B:C:", "color", "h", "include", "s")
+	o, ok := c.parse("ae:f:EFGHIilLnoqrRsvwxchm:ZzA:B:C:", "color", "h", "include", "s")
 	if !ok {
 		return 2
 	}
@@ -49,6 +54,13 @@ func grep(c *Call) int {
 	if o.flags['m'] {
 		g.limit, _ = strconv.Atoi(o.value['m'])
 	}
+	for letter, to := range map[byte][]*int{'A': {&g.after}, 'B': {&g.before}, 'C': {&g.after, &g.before}} {
+		for _, n := range to {
+			if o.flags[letter] {
+				*n, _ = strconv.Atoi(o.value[letter])
+			}
+		}
+	}
 	tree := o.has("rR")
 	if tree && len(args) == 0 {
 		args = []string{"."}
@@ -67,7 +79,7 @@ func grep(c *Call) int {
 	case g.matched && (o.flags['q'] || !g.failed):
 		return 0
 	case g.failed:
-		return 2
+		return g.status
 	}
 	return 1
 }
@@ -157,6 +169,10 @@ func (g *grepper) file(name string, tree bool) {
 
 func (g *grepper) fail(name string, err error) {
 	g.failed = true
+	g.status = 2
+	if errors.Is(err, syscall.EISDIR) {
+		g.status = 1
+	}
 	if !g.o.flags['s'] {
 		g.out.Flush()
 		g.c.failPath(name, err)
@@ -165,15 +181,33 @@ func (g *grepper) fail(name string, err error) {
 
 func (g *grepper) search(name string, r io.Reader) error {
 	in := bufio.NewReaderSize(r, 32<<10)
-	if g.o.flags['I'] {
-		if start, _ := in.Peek(512); bytes.IndexByte(start, 0) >= 0 {
-			return nil
-		}
+	start, _ := in.Peek(512)
+	binary := bytes.IndexByte(start, 0) >= 0 && !g.o.flags['a']
+	if binary && g.o.flags['I'] {
+		return nil
 	}
-	number, count := 0, 0
+	number, count, shown, left := 0, 0, 0, 0
+	var earlier [][]byte
 	err := g.c.lines(in, g.out, func(line []byte) bool {
 		number++
+		if count >= g.limit {
+			left--
+			if left >= 0 {
+				g.show(name, number, line, "-")
+			}
+			return left > 0
+		}
 		if g.re.Match(line) == g.o.flags['v'] {
+			switch {
+			case left > 0:
+				left--
+				shown = number
+				g.show(name, number, line, "-")
+			case g.before > 0:
+				if earlier = append(earlier, bytes.Clone(line)); len(earlier) > g.before {
+					earlier = earlier[1:]
+				}
+			}
 			return true
 		}
 		count++
@@ -181,10 +215,23 @@ func (g *grepper) search(name string, r io.Reader) error {
 		if g.o.has("qlL") {
 			return false
 		}
-		if !g.o.flags['c'] {
-			g.show(name, number, line)
+		if g.o.flags['c'] {
+			return count < g.limit
 		}
-		return count < g.limit
+		if binary {
+			fmt.Fprintf(g.out, "Binary file %s matches\n", name)
+			return false
+		}
+		if g.before+g.after > 0 && shown > 0 && number-len(earlier) > shown+1 {
+			g.out.WriteString("--\n")
+		}
+		for i, text := range earlier {
+			g.show(name, number-len(earlier)+i, text, "-")
+		}
+		earlier = nil
+		g.show(name, number, line, ":")
+		shown, left = number, g.after
+		return count < g.limit || left > 0
 	})
 	end := "\n"
 	if g.o.flags['Z'] {
@@ -203,13 +250,14 @@ func (g *grepper) search(name string, r io.Reader) error {
 	return err
 }
 
-func (g *grepper) show(name string, number int, line []byte) {
+// show prints a line; mark stands behind what is put before it.
+func (g *grepper) show(name string, number int, line []byte, mark string) {
 	prefix := ""
 	if g.names {
-		prefix = name + ":"
+		prefix = name + mark
 	}
 	if g.o.flags['n'] {
-		prefix += strconv.Itoa(number) + ":"
+		prefix += strconv.Itoa(number) + mark
 	}
 	if g.o.flags['o'] && !g.o.flags['v'] {
 		for _, m := range g.re.FindAll(line, -1) {

@@ -49,7 +49,11 @@ func env(c *Call) int {
 
 func timeout(c *Call) int {
 	o, ok := c.parse("+k:s:iv", "signal", "s", "preserve-status", "v", "foreground", "i")
-	if !ok || len(o.args) < 2 {
+	if !ok {
+		return 125
+	}
+	if len(o.args) < 2 {
+		c.needs(2)
 		return 125
 	}
 	limit, good := parseDuration(o.args[0])
@@ -80,7 +84,7 @@ func timeout(c *Call) int {
 
 func nohup(c *Call) int {
 	if len(c.Args) < 2 {
-		return c.fail("Needs 1 argument (see \"nohup --help\")")
+		return c.needs(1)
 	}
 	how := Keep
 	how.IgnoreHUP = true

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,10 +18,11 @@ func listApplets() map[string]Applet {
 }
 
 func ls(c *Call) int {
-	o, ok := c.parse("1aAdlLnhiRrtSFpsZ", "color", "1")
+	o, ok := c.parse("1aAdlLnhiRrtSFpsZqNCgomxbcuHf", "color", "1")
 	if !ok {
 		return 1
 	}
+	o.flags['l'] = o.has("lngo")
 	out := c.buffered()
 	defer out.Flush()
 	l := lister{c: c, o: o, out: out}
@@ -33,6 +35,8 @@ func ls(c *Call) int {
 		look = c.View.Lstat
 	}
 	var dirs []string
+	var files []vfs.Info
+	names = slices.Sorted(slices.Values(names))
 	for _, name := range names {
 		info, err := look(c.abs(name))
 		if err != nil {
@@ -45,9 +49,14 @@ func ls(c *Call) int {
 			dirs = append(dirs, name)
 		default:
 			info.Name = name
-			l.entry(info)
+			files = append(files, info)
 		}
 	}
+	l.measure(files)
+	for _, info := range files {
+		l.entry(info)
+	}
+	slices.Sort(dirs)
 	for i, dir := range dirs {
 		if len(names) > 1 || o.flags['R'] {
 			if i > 0 || len(dirs) < len(names) {
@@ -65,6 +74,30 @@ type lister struct {
 	o      options
 	out    *bufio.Writer
 	status int
+	widths [4]int // of links, user, group and size in a long listing
+}
+
+// columns are the texts of a long listing that line up.
+func (l *lister) columns(info vfs.Info) [4]string {
+	user, group := userName(info.UID), userName(info.GID)
+	if l.o.flags['n'] {
+		user, group = strconv.Itoa(info.UID), strconv.Itoa(info.GID)
+	}
+	size := strconv.FormatInt(info.Size, 10)
+	if l.o.flags['h'] {
+		size = human(info.Size)
+	}
+	return [4]string{strconv.Itoa(info.Nlink), user, group, size}
+}
+
+// measure finds the widths for a listing.
+func (l *lister) measure(list []vfs.Info) {
+	l.widths = [4]int{}
+	for _, info := range list {
+		for i, text := range l.columns(info) {
+			l.widths[i] = max(l.widths[i], len(text))
+		}
+	}
 }
 
 func (l *lister) dir(name string) {
@@ -84,6 +117,7 @@ func (l *lister) dir(name string) {
 		}
 		fmt.Fprintf(l.out, "total %d\n", blocks)
 	}
+	l.measure(list)
 	for _, info := range list {
 		if strings.HasPrefix(info.Name, ".") && !l.o.has("aA") {
 			continue
@@ -124,19 +158,12 @@ func (l *lister) entry(info vfs.Info) {
 		fmt.Fprintln(l.out, name)
 		return
 	}
-	user, group := userName(info.UID), userName(info.GID)
-	if l.o.flags['n'] {
-		user, group = strconv.Itoa(info.UID), strconv.Itoa(info.GID)
-	}
-	size := strconv.FormatInt(info.Size, 10)
-	if l.o.flags['h'] {
-		size = human(info.Size)
-	}
 	if info.Mode&fs.ModeSymlink != 0 {
 		name += " -> " + info.Target
 	}
-	fmt.Fprintf(l.out, "%s %2d %s %s %s %s %s\n", vfs.ModeString(info.Mode), info.Nlink, user, group, size,
-		info.ModTime.UTC().Format("2006-01-02 15:04"), name)
+	text, w := l.columns(info), l.widths
+	fmt.Fprintf(l.out, "%s %*s %-*s %-*s %*s %s %s\n", vfs.ModeString(info.Mode), w[0], text[0], w[1], text[1], w[2], text[2],
+		w[3], text[3], info.ModTime.UTC().Format("2006-01-02 15:04"), name)
 }
 
 func kib(info vfs.Info) int64 { return (info.Size + 4095) / 4096 * 4 }
@@ -162,6 +189,9 @@ func stat(c *Call) int {
 	o, ok := c.parse("c:fLt", "format", "c")
 	if !ok {
 		return 1
+	}
+	if len(o.args) == 0 {
+		return c.needs(1)
 	}
 	status := 0
 	for _, arg := range o.args {
@@ -200,6 +230,10 @@ func statFormat(format, name string, info vfs.Info) string {
 			continue
 		}
 		i++
+		if format[i] == '.' && i+1 < len(format) {
+			i++ // a precision makes the directive unknown, and empty
+			continue
+		}
 		b.WriteString(statField(format[i], name, info))
 	}
 	return b.String()
@@ -238,9 +272,9 @@ func statField(letter byte, name string, info vfs.Info) string {
 		return name
 	case 'N':
 		if info.Mode&fs.ModeSymlink != 0 {
-			return "`" + name + "' -> `" + info.Target + "'"
+			return name + " -> '" + info.Target + "'"
 		}
-		return "`" + name + "'"
+		return name
 	case 'o':
 		return "4096"
 	case 's':
@@ -267,6 +301,8 @@ func typeName(info vfs.Info) string {
 		return "symbolic link"
 	case info.Mode&fs.ModeCharDevice != 0:
 		return "character device"
+	case info.Mode&fs.ModeNamedPipe != 0:
+		return "FIFO (named pipe)"
 	case info.Size == 0:
 		return "regular empty file"
 	}
@@ -278,11 +314,6 @@ func df(c *Call) int {
 	if !ok {
 		return 1
 	}
-	for _, arg := range o.args {
-		if _, err := c.View.Stat(c.abs(arg)); err != nil {
-			return c.failPath(arg, err)
-		}
-	}
 	total, used := c.View.Usage()
 	show := func(n int64) string { return strconv.FormatInt(n/1024, 10) }
 	head := "1K-blocks"
@@ -292,6 +323,12 @@ func df(c *Call) int {
 	percent := int64(0)
 	if total > 0 {
 		percent = (used*100 + total - 1) / total
+	}
+	for _, arg := range o.args {
+		if _, err := c.View.Stat(c.abs(arg)); err != nil {
+			c.printf("Filesystem     %s Used Available Use%% Mounted on\n", head)
+			return c.fail("'%s': %s", arg, vfs.Reason(err))
+		}
 	}
 	c.printf("%-20s %10s %10s %10s %4s %s\n", "Filesystem", head, "Used", "Available", "Use%", "Mounted on")
 	c.printf("%-20s %10s %10s %10s %3d%% %s\n", "/dev/block/dm-5", show(total), show(used), show(total-used), percent, "/data")

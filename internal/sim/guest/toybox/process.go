@@ -32,6 +32,12 @@ func SignalNames() []string {
 		"CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS")
 }
 
+// SignalText describes a signal as strsignal(3) does; the common ones only.
+func SignalText(sig int) string {
+	return map[int]string{SIGHUP: "Hangup", SIGQUIT: "Quit", 6: "Aborted", SIGKILL: "Killed", 10: "User defined signal 1",
+		11: "Segmentation fault", 12: "User defined signal 2", SIGALRM: "Alarm clock", SIGTERM: "Terminated"}[sig]
+}
+
 // SignalNumber reads a signal's name, with or without SIG, or number.
 func SignalNumber(text string) (int, bool) {
 	if n, err := strconv.Atoi(text); err == nil {
@@ -91,6 +97,11 @@ func psField(p Process, column string) string {
 		return strconv.Itoa(p.UID)
 	case "PID":
 		return strconv.Itoa(p.PID)
+	case "PGID", "PGRP":
+		if p.PGID == 0 {
+			return strconv.Itoa(p.PID)
+		}
+		return strconv.Itoa(p.PGID)
 	case "PPID":
 		return strconv.Itoa(p.PPID)
 	case "ARGS", "CMD", "CMDLINE":
@@ -124,7 +135,7 @@ func kill(c *Call) int {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		return c.fail("Needs 1 argument (see \"kill --help\")")
+		return c.needs(1)
 	}
 	status := 0
 	for _, arg := range args {

@@ -25,6 +25,9 @@ func sortLines(c *Call) int {
 			return size < 256<<20
 		})
 	})
+	if status != 0 {
+		status = 2
+	}
 	field := 0
 	if o.flags['k'] {
 		field, _ = strconv.Atoi(strings.TrimRight(strings.Split(o.value['k'], ",")[0], "nrb"))

@@ -48,9 +48,11 @@ func head(c *Call) int {
 	}
 	out := c.buffered()
 	defer out.Flush()
+	before := ""
 	return c.inputs(o.args, func(name string, r io.Reader) error {
-		if len(o.args) > 1 && !o.flags['q'] {
-			fmt.Fprintf(out, "==> %s <==\n", name)
+		if len(o.args) > 1 && !o.flags['q'] || o.flags['v'] {
+			fmt.Fprintf(out, "%s==> %s <==\n", before, name)
+			before = "\n"
 		}
 		if bytesToo >= 0 {
 			err := c.copy(out, io.LimitReader(r, bytesToo))
@@ -60,9 +62,8 @@ func head(c *Call) int {
 		if left == 0 {
 			return nil
 		}
-		return c.lines(r, out, func(line []byte) bool {
+		return c.wholeLines(r, out, func(line []byte) bool {
 			out.Write(line)
-			out.WriteByte('\n')
 			left--
 			return left > 0
 		})
@@ -119,12 +120,11 @@ func (c *Call) lastBytes(out io.Writer, r io.Reader, n int64) error {
 func (c *Call) lastLines(out *bufio.Writer, r io.Reader, n int64, fromStart bool) error {
 	var ring [][]byte
 	at := int64(0)
-	err := c.lines(r, out, func(line []byte) bool {
+	err := c.wholeLines(r, out, func(line []byte) bool {
 		at++
 		switch {
 		case fromStart && at >= n:
 			out.Write(line)
-			out.WriteByte('\n')
 		case !fromStart && n > 0:
 			ring = append(ring, bytes.Clone(line))
 			if int64(len(ring)) > n {
@@ -135,7 +135,6 @@ func (c *Call) lastLines(out *bufio.Writer, r io.Reader, n int64, fromStart bool
 	})
 	for _, line := range ring {
 		out.Write(line)
-		out.WriteByte('\n')
 	}
 	return err
 }
@@ -150,11 +149,15 @@ func wc(c *Call) int {
 		return 1
 	}
 	var total [4]int64
+	width := 0
+	if len(o.args) > 1 {
+		width = 7
+	}
 	show := func(n [4]int64, name string) {
 		var cols []string
 		for i, letter := range "lwcm" {
 			if o.flags[byte(letter)] || !o.has("clmw") && i < 3 {
-				cols = append(cols, strconv.FormatInt(n[i], 10))
+				cols = append(cols, fmt.Sprintf("%*d", width, n[i]))
 			}
 		}
 		if name != "-" {
@@ -318,6 +321,9 @@ func cut(c *Call) int {
 		return 1
 	}
 	spec := o.value['f'] + o.value['c'] + o.value['b']
+	if spec == "" {
+		return c.fail("Needs -CFfcb (see \"cut --help\")")
+	}
 	list, good := ranges(spec)
 	if !good {
 		return c.fail("bad list '%s'", spec)
@@ -385,8 +391,11 @@ func tee(c *Call) int {
 func seq(c *Call) int {
 	args := c.Args[1:]
 	sep := "\n"
+	wide := 0
 	for len(args) > 1 && (args[0] == "-s" || args[0] == "-w") {
-		if args[0] == "-s" {
+		if args[0] == "-w" {
+			wide = 1
+		} else {
 			sep, args = args[1], args[1:]
 		}
 		args = args[1:]
@@ -407,7 +416,12 @@ func seq(c *Call) int {
 		}
 	}
 	if len(args) == 0 || n[1] == 0 {
-		return c.fail("Needs 1 argument (see \"seq --help\")")
+		return c.needs(1)
+	}
+	if wide > 0 {
+		for _, v := range []float64{n[0], n[2]} {
+			wide = max(wide, len(strconv.FormatFloat(v, 'f', -1, 64)))
+		}
 	}
 	out := c.buffered()
 	for i := 0; ; i++ {
@@ -422,7 +436,7 @@ func seq(c *Call) int {
 		if i > 0 {
 			out.WriteString(sep)
 		}
-		if _, err := out.WriteString(strconv.FormatFloat(v, 'f', -1, 64)); err != nil || c.Ctx.Err() != nil {
+		if _, err := out.WriteString(fmt.Sprintf("%0*s", wide, strconv.FormatFloat(v, 'f', -1, 64))); err != nil || c.Ctx.Err() != nil {
 			return 1
 		}
 	}

@@ -57,7 +57,7 @@ func TestApplets(t *testing.T) {
 		{"", "[ ( a = b ) -o -f /f ]", "", 0},
 		{"", "test 1 -lt", "", 2},
 		{"hi", "base64", "aGk=\n", 0},
-		{"!", "base64 -d", "", 1},
+		{"aGk=!!!", "base64 -d", "hi", 0},
 		{"abc", "xxd -p", "616263\n", 0},
 		{"", "printf %5.1f|%-3s|%x\\n 2.25 ab 255", "  2.2|ab |ff\n", 0},
 	} {

@@ -14,7 +14,7 @@ import (
 const maxArguments = 128 << 10
 
 func xargs(c *Call) int {
-	o, ok := c.parse("+0n:I:rtP:d:")
+	o, ok := c.parse("+0n:rtP:E:s:pxo")
 	if !ok {
 		return 1
 	}
@@ -38,16 +38,6 @@ func xargs(c *Call) int {
 				worst = status
 			}
 		}
-	}
-	if holder := o.value['I']; holder != "" {
-		for _, item := range items {
-			args := make([]string, len(command))
-			for i, arg := range command {
-				args[i] = strings.ReplaceAll(arg, holder, item)
-			}
-			run(args)
-		}
-		return worst
 	}
 	for first := true; len(items) > 0 || first && !o.flags['r'] && len(items) == 0; first = false {
 		n, size := 0, 0

@@ -38,6 +38,7 @@ type Disk interface {
 	Remove(path string) error
 	Rename(from, to string) error
 	Symlink(target, path string) error
+	Mkfifo(path string, perm fs.FileMode) error
 	Readlink(path string) (string, error)
 	Chmod(path string, mode fs.FileMode) error
 	Chown(path string, uid, gid int) error

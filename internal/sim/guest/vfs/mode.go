@@ -5,6 +5,7 @@ import "io/fs"
 // The type bits of st_mode, from linux/stat.h.
 const (
 	typeDir     = 0o040000
+	typeFIFO    = 0o010000
 	typeChar    = 0o020000
 	typeRegular = 0o100000
 	typeLink    = 0o120000
@@ -20,6 +21,8 @@ func UnixMode(m fs.FileMode) uint32 {
 		bits |= typeLink
 	case m&fs.ModeCharDevice != 0:
 		bits |= typeChar
+	case m&fs.ModeNamedPipe != 0:
+		bits |= typeFIFO
 	default:
 		bits |= typeRegular
 	}
@@ -70,6 +73,8 @@ func ModeString(m fs.FileMode) string {
 		text[0] = 'l'
 	case m&fs.ModeCharDevice != 0:
 		text[0] = 'c'
+	case m&fs.ModeNamedPipe != 0:
+		text[0] = 'p'
 	}
 	return string(text)
 }

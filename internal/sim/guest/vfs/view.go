@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -34,6 +35,8 @@ type View struct {
 	PID int
 	// Descriptor opens /dev/fd/N of that process; nil means it has none.
 	Descriptor func(n int) (io.ReadWriter, error)
+	// Ctx ends what waits: the opening of a named pipe, and reads from it. Nil waits for ever.
+	Ctx context.Context
 
 	fs *FS
 }
@@ -166,6 +169,8 @@ func (v *View) open(p string, flag int, perm fs.FileMode) (File, error) {
 		return nil, syscall.EACCES
 	case !at.onDisk():
 		return at.node.open(v, flag)
+	case at.info.Mode&fs.ModeNamedPipe != 0:
+		return v.fs.fifos.open(v.Ctx, at.info, flag)
 	}
 	return v.fs.disk.OpenFile(at.path, flag&^(os.O_CREATE|os.O_EXCL), 0)
 }
@@ -229,6 +234,24 @@ func (v *View) Mkdir(p string, perm fs.FileMode) error {
 		err = v.own(full)
 	}
 	return pathError("mkdir", p, err)
+}
+
+// Mkfifo makes a named pipe.
+func (v *View) Mkfifo(p string, perm fs.FileMode) error {
+	if _, err := v.walk(p, false); err == nil {
+		return pathError("mkfifo", p, syscall.EEXIST)
+	}
+	full, err := v.changeable(p)
+	if err == nil && strings.HasPrefix(full, "/storage/") {
+		err = syscall.EPERM // the emulated sdcard has none
+	}
+	if err == nil {
+		err = v.fs.disk.Mkfifo(full, perm.Perm()&^v.Umask)
+	}
+	if err == nil {
+		err = v.own(full)
+	}
+	return pathError("mkfifo", p, err)
 }
 
 // Symlink makes p a link to target. Links belong to root: the disk cannot change a link's owner,

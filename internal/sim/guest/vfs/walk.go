@@ -16,6 +16,7 @@ type FS struct {
 	disk  Disk
 	image *Node
 	roots []string
+	fifos fifos
 }
 
 // New puts the disk's top-level directories named roots beside the image's.
