@@ -18,7 +18,9 @@ type sockets struct {
 // enter registers a socket until leave is called. Its context has the values of span.
 func (r *sockets) enter(span context.Context, s *Socket) (ctx context.Context, leave func()) {
 	ctx, s.gone = context.WithCancelCause(span)
+	told := make(chan struct{})
 	unwatch := context.AfterFunc(r.life, func() {
+		defer close(told)
 		s.gone(context.Cause(r.life))
 		s.end(nil, context.Cause(r.life))
 		s.StopReading() // a read that waits sees no context
@@ -27,7 +29,9 @@ func (r *sockets) enter(span context.Context, s *Socket) (ctx context.Context, l
 	r.open++
 	r.mu.Unlock()
 	return ctx, func() {
-		unwatch()
+		if !unwatch() {
+			<-told // the connection is fasthttp's again when we return
+		}
 		s.gone(errClientGone)
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -215,8 +215,10 @@ func TestTerminal(t *testing.T) {
 			}
 			s.types(size + "\n")
 			s.prints("20 90\r\n")
-			s.types("sleep 60\n")
+			s.types("(echo g; echo o; exec sleep 60)\n") // in the foreground before it speaks
+			s.prints("g\r\no\r\n")
 			s.types("\x03") // raw keystrokes
+			s.prints("^C")
 			s.types("echo st''ill\n")
 			s.prints("still\r\n")
 			s.types("exit 3\n")
