@@ -62,7 +62,8 @@ func TestEveryRoute(t *testing.T) {
 		if r.Open != (r.Path == "/") {
 			t.Errorf("%s: open is %t", name, r.Open)
 		}
-		if documented := strings.Replace(name, "{profile:*}", "*", 1); !strings.Contains(string(docs), "`"+documented+"`") {
+		// The second place where the toolbox is served is described once, for all its routes.
+		if documented := strings.NewReplacer("{profile:*}", "*", "/toolbox/proxy/2280/", "/toolbox/").Replace(name); !strings.Contains(string(docs), "`"+documented+"`") {
 			t.Errorf("docs/api.md does not describe `%s`", documented)
 		}
 	}

@@ -78,7 +78,7 @@ func TestFind(t *testing.T) {
 			t.Fatal(err)
 		}
 		line := func(name string, number int, content string) string {
-			return fmt.Sprintf(`{"file":"%s/in/%s","line":%d,"content":"%s"}`, r.dir, name, number, content)
+			return `{"file":"` + r.dir + "/in/" + name + `","line":` + fmt.Sprint(number) + `,"content":"` + content + `"}`
 		}
 		tests := map[string]string{
 			"needle": strings.Join([]string{

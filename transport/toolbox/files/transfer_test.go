@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -173,7 +174,7 @@ func parts(t *testing.T, got transporttest.Answer) []*part {
 	var out []*part
 	for in := multipart.NewReader(strings.NewReader(got.Body), params["boundary"]); ; {
 		p, err := in.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		if err != nil {

@@ -61,7 +61,8 @@ func (l *lineWriter) Write(p []byte) (int, error) {
 		}
 		line := before
 		if len(l.rest) > 0 {
-			line = append(l.rest, before...)
+			l.rest = append(l.rest, before...)
+			line = l.rest
 		}
 		if err := l.line(line); err != nil {
 			return 0, err

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"path"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -96,7 +95,7 @@ func prepare(dir string) *script {
 	return newScript().
 		line("umask 022").
 		line("[ -d \x00 ] || mkdir -p -- \x00 || exit 101", dir, dir).
-		line("set -- \x00/"+partPattern, strings.TrimSuffix(dir, "/")).
+		line("cd \x00 && set -- "+partPattern, dir).
 		line(fmt.Sprintf(`[ -f "$1" ] && find "$@" -maxdepth 0 -type f -mmin +%d -exec rm -f {} + >/dev/null 2>&1`, leftoverMinutes)).
 		line("exit 0")
 }

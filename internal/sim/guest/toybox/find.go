@@ -33,7 +33,8 @@ type finder struct {
 	args     []string
 	min, max int
 	acts     bool
-	follow   bool
+	follow   bool // links
+	followH  bool // those that are named on the command line
 	depth    bool
 	prune    bool
 	status   int
@@ -47,7 +48,7 @@ func find(c *Call) int {
 	f := &finder{c: c, out: c.buffered(), max: 1 << 30, args: c.Args[1:]}
 	defer f.out.Flush()
 	for len(f.args) > 0 && (f.args[0] == "-L" || f.args[0] == "-H" || f.args[0] == "-P") {
-		f.follow = f.args[0] == "-L"
+		f.follow, f.followH = f.args[0] == "-L", f.args[0] == "-H"
 		f.args = f.args[1:]
 	}
 	var starts []string
@@ -80,7 +81,7 @@ func find(c *Call) int {
 
 func (f *finder) visit(x found, expr test) {
 	look := f.c.View.Lstat
-	if f.follow {
+	if f.follow || f.followH && x.depth == 0 {
 		look = f.c.View.Stat
 	}
 	info, err := look(f.c.abs(x.name))
