@@ -17,6 +17,9 @@ import (
 	"github.com/daytonaio/runner-android/transport/toolbox/files"
 	"github.com/daytonaio/runner-android/transport/toolbox/info"
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
+	"github.com/daytonaio/runner-android/transport/toolbox/pty"
+	"github.com/daytonaio/runner-android/transport/toolbox/session"
+	"github.com/daytonaio/runner-android/transport/toolbox/unsupported"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
 
@@ -35,7 +38,8 @@ func TestEveryRoute(t *testing.T) {
 		s.Mount("", debug.Routes(actors, debug.Options{Registry: registry}))
 		leases := lease.New(actors)
 		toolbox.Mount(s, info.Routes(leases, info.Options{}), files.New(leases, nil, nil, files.Options{}).Routes(),
-			process.New(leases, nil, process.Options{}).Routes())
+			process.New(leases, nil, process.Options{}).Routes(), session.New(leases, nil, nil, session.Options{}).Routes(),
+			pty.New(leases, nil, pty.Options{}).Routes(), unsupported.Routes())
 		all = s.Routes()
 	})
 	if len(all) < 14 {
@@ -43,7 +47,7 @@ func TestEveryRoute(t *testing.T) {
 	}
 	for _, r := range all {
 		name := r.Method + " " + r.Path
-		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline").Replace(r.Path)
+		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline", "{rest:*}", "x").Replace(r.Path)
 		body := `{"id":"dev-1","snapshot":"s","command":"x"}`
 		for _, spelling := range []string{path, strings.TrimSuffix(path, "/") + "/"} {
 			if strings.Contains(r.Path, "pprof") && spelling != path {
@@ -63,7 +67,7 @@ func TestEveryRoute(t *testing.T) {
 			t.Errorf("%s: open is %t", name, r.Open)
 		}
 		// The second place where the toolbox is served is described once, for all its routes.
-		if documented := strings.NewReplacer("{profile:*}", "*", "/toolbox/proxy/2280/", "/toolbox/").Replace(name); !strings.Contains(string(docs), "`"+documented+"`") {
+		if documented := strings.NewReplacer("{profile:*}", "*", "{rest:*}", "*", "/toolbox/proxy/2280/", "/toolbox/").Replace(name); !strings.Contains(string(docs), "`"+documented+"`") {
 			t.Errorf("docs/api.md does not describe `%s`", documented)
 		}
 	}
