@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -214,7 +215,9 @@ func (c *conn) banner() string {
 	for _, name := range []string{"ro.product.name", "ro.product.model", "ro.product.device"} {
 		b.WriteString(name + "=" + clean.Replace(g.Property(name)) + ";")
 	}
-	b.WriteString("features=shell_v2,cmd,stat_v2,ls_v2,fixed_push_mkdir,apex,fixed_push_symlink_timestamp")
+	features := strings.Split("shell_v2,cmd,stat_v2,ls_v2,fixed_push_mkdir,apex,fixed_push_symlink_timestamp", ",")
+	features = slices.DeleteFunc(features, func(name string) bool { return !g.HasADBFeature(name) })
+	b.WriteString("features=" + strings.Join(features, ","))
 	return b.String()
 }
 

@@ -226,6 +226,11 @@ func (sh *shell) onOpen(ctx context.Context, path string, flag int, _ os.FileMod
 	}
 	v := sh.view(sh.self(hc))
 	v.Descriptor = sh.p.descriptors(inputOf(hc), hc.Stdout, hc.Stderr)
+	if !write && strings.HasPrefix(path, "/dev/") {
+		if f, ok := sh.ownInput(v, hc, path); ok {
+			return duplicate(f)
+		}
+	}
 	f, err := v.Open(vfs.Abs(hc.Dir, path), flag, 0o666)
 	if pipe, ok := f.(*vfs.Pipe); ok && err == nil {
 		return sh.pipe(pipe, write)
@@ -268,6 +273,21 @@ func (sh *shell) whereAt(line uint) string {
 		return at
 	}
 	return sh.origin.name + ": " + at
+}
+
+// ownInput finds the descriptor behind /dev/tty and /dev/stdin: reading ahead would take what
+// belongs to others.
+func (sh *shell) ownInput(v *vfs.View, hc interp.HandlerContext, path string) (*os.File, bool) {
+	switch full, _ := v.RealPath(path); full {
+	case "/dev/tty":
+		if s := sh.p.session; s != nil && s.terminal != nil {
+			return s.stdin, true
+		}
+	case "/dev/fd/0":
+		f, ok := inputOf(hc).(*os.File)
+		return f, ok
+	}
+	return nil, false
 }
 
 // inputOf is what the command reads from; nil if it has no input.

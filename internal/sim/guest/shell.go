@@ -397,6 +397,7 @@ func (sh *shell) script(r *scriptReader, tty bool) {
 		return
 	}
 	sh.interactive.Store(true)
+	sh.origin.file = "" // messages to a person have no line
 	continued := false
 	sh.prompt = func(status int) {
 		text := "> "
