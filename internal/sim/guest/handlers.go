@@ -108,6 +108,12 @@ func (sh *shell) onExec(ctx context.Context, args []string) error {
 	child, err := sh.g.enter(func() (*process, error) {
 		return sh.g.table.fork(self, self.cred, self.session, args, false)
 	})
+	if errors.Is(err, errKilled) && self != sh.p {
+		return exitStatus(128 + self.killedBy())
+	}
+	if errors.Is(err, errKilled) {
+		return err
+	}
 	if err != nil {
 		fmt.Fprintf(hc.Stderr, "%s%v\n", sh.where(hc), err)
 		return exitStatus(1)

@@ -36,7 +36,8 @@ type shell struct {
 	origin      struct{ name, file string } // what messages begin with; file is "" for sh -c
 
 	mu          sync.Mutex
-	users       int // the shell and its running jobs
+	closed      bool // the shell was killed and has ended: no job starts any more
+	users       int  // the shell and its running jobs
 	jobs        map[int]*process
 	functions   map[string]bool
 	sources     map[string]string
@@ -170,6 +171,7 @@ func (sh *shell) close() {
 		sh.mu.Lock()
 		jobs := sh.jobs
 		sh.jobs = map[int]*process{}
+		sh.closed = true
 		sh.mu.Unlock()
 		for _, job := range jobs {
 			job.deliver(sh.p.killedBy())
