@@ -136,6 +136,26 @@ func (c *Ctx) Text(contentType string, text []byte) {
 
 var contentTypeJSON = []byte("application/json; charset=utf-8")
 
+// Header returns a header of the request; empty when there is none.
+func (c *Ctx) Header(name string) string { return string(c.rc.Request.Header.Peek(name)) }
+
+// Optional returns a parameter of the query, decoded; empty when there is none.
+func (c *Ctx) Optional(name string) string { return string(c.rc.QueryArgs().Peek(name)) }
+
+// Empty answers without a body.
+func (c *Ctx) Empty(status int) error {
+	c.rc.SetStatusCode(status)
+	return nil
+}
+
+// Bytes answers with a body as it is.
+func (c *Ctx) Bytes(status int, contentType string, body []byte) error {
+	c.rc.SetStatusCode(status)
+	c.rc.Response.Header.SetContentType(contentType)
+	c.rc.Response.SwapBody(body)
+	return nil
+}
+
 // SetHeader sets a header of the answer.
 func (c *Ctx) SetHeader(name, value string) { c.rc.Response.Header.Set(name, value) }
 

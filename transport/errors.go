@@ -49,6 +49,8 @@ var (
 	invalidBody     = looks{http.StatusBadRequest, "INVALID_REQUEST_BODY", "invalid body request: "}
 	requestTimeout  = looks{http.StatusRequestTimeout, "REQUEST_TIMEOUT", "request timeout: "}
 	badGateway      = looks{http.StatusBadGateway, "BAD_GATEWAY", "bad gateway: "}
+	gone            = looks{http.StatusGone, "GONE", "gone: "}
+	asDaemon        = looks{http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", ""}
 	headersTooLarge = looks{http.StatusRequestHeaderFieldsTooLarge, "HEADERS_TOO_LARGE", "headers too large: "}
 )
 
@@ -107,6 +109,30 @@ func BadGateway(err error) error {
 	return &special{badGateway, bare, err}
 }
 
+// Gonef says that what was asked for has been, and is no longer: Conflict, 410 with Daytona's GONE.
+func Gonef(format string, args ...any) error {
+	return &special{gone, typed, fault.Conflictf(format, args...)}
+}
+
+// DaemonErrorf is a mistake of the caller that Daytona's daemon answers with 500, whatever it is
+// here: clients know it by that. It is no defect, so it has no error id and is not logged.
+func DaemonErrorf(kind fault.Kind, format string, args ...any) error {
+	return &special{asDaemon, typed, fault.New(kind, format, args...)}
+}
+
+// Texted makes an answer of err that also has its text in the field "error", which is all that some of
+// the daemon's routes answer with, and some clients read.
+func Texted(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &texted{err}
+}
+
+type texted struct{ error }
+
+func (t *texted) Unwrap() error { return t.error }
+
 func looksOf(err error) (looks, shape) {
 	var s *special
 	if errors.As(err, &s) {
@@ -122,6 +148,7 @@ type problem struct {
 	message string
 	id      string // of an internal error; what the log is searched for
 	shape   shape
+	text    string // for the field "error"; empty: there is none
 }
 
 // problem translates err. inSandbox says that the request was for an existing sandbox, whose
@@ -135,11 +162,15 @@ func (r Redactor) problem(err error, inSandbox bool) problem {
 	case wire.SaysDiskFull(text) && (inSandbox || !fault.Is(err, fault.Exhausted)):
 		bad := answers[fault.Invalid]
 		p.status, p.code, p.message = bad.status, bad.code, wire.RecoverableMessage(text)
-	case look.status == http.StatusInternalServerError:
+	case look.status == http.StatusInternalServerError && look != asDaemon:
 		p.id = obs.NewErrorID()
 		p.message = look.prefix + " " + p.id + ": " + text
 	case shape == plain:
 		p.message = text
+	}
+	var t *texted
+	if errors.As(err, &t) {
+		p.text = text
 	}
 	return p
 }
@@ -152,6 +183,7 @@ type errorBody struct {
 	Timestamp  string `json:"timestamp"`
 	Path       string `json:"path"`
 	Method     string `json:"method,omitempty"`
+	Error      string `json:"error,omitempty"`
 }
 
 // plainBody is the other shape.
@@ -178,6 +210,6 @@ func (p problem) body(path, method string, now time.Time) []byte {
 func (p problem) typedBody(path, method string, now time.Time) errorBody {
 	return errorBody{
 		StatusCode: p.status, Message: p.message, Code: p.code,
-		Timestamp: now.UTC().Format(time.RFC3339Nano), Path: path, Method: method,
+		Timestamp: now.UTC().Format(time.RFC3339Nano), Path: path, Method: method, Error: p.text,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -101,15 +102,47 @@ type Socket struct {
 	conn *websocket.Conn
 	gone context.CancelCauseFunc
 
+	stopped atomic.Bool // nothing is read any more
+
 	mu     sync.Mutex // writes
 	closed bool
 }
 
 func newSocket(conn *websocket.Conn, o SocketOptions) *Socket {
 	conn.SetReadLimit(o.ReadLimit)
-	_ = conn.SetReadDeadline(time.Now().Add(pongLimit))
-	conn.SetPongHandler(func(string) error { return conn.SetReadDeadline(time.Now().Add(pongLimit)) })
-	return &Socket{conn: conn}
+	s := &Socket{conn: conn}
+	s.alive()
+	conn.SetPongHandler(func(string) error { s.alive(); return nil })
+	return s
+}
+
+// alive gives the client time for its next sign of life.
+func (s *Socket) alive() {
+	_ = s.conn.SetReadDeadline(time.Now().Add(pongLimit))
+	if s.stopped.Load() { // perhaps between these two
+		_ = s.conn.SetReadDeadline(time.Now())
+	}
+}
+
+// Discard reads and drops what the client sends, for routes that only write: the context ends when the
+// client leaves. Nothing reads any more when stop has returned; call it before the route ends.
+func (s *Socket) Discard() (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if _, _, err := s.Read(); err != nil {
+				return
+			}
+		}
+	}()
+	return func() { s.StopReading(); <-done }
+}
+
+// StopReading makes Read fail from now on, also one that waits.
+func (s *Socket) StopReading() {
+	s.stopped.Store(true)
+	_ = s.conn.SetReadDeadline(time.Now())
 }
 
 // Read returns the next message; text says which of the two sorts it is. An error means that the
@@ -120,7 +153,7 @@ func (s *Socket) Read() (text bool, data []byte, err error) {
 		s.gone(errClientGone)
 		return false, nil, err
 	}
-	_ = s.conn.SetReadDeadline(time.Now().Add(pongLimit))
+	s.alive()
 	return kind == websocket.TextMessage, data, nil
 }
 

@@ -27,6 +27,9 @@ import (
 	"github.com/daytonaio/runner-android/transport/toolbox/info"
 	"github.com/daytonaio/runner-android/transport/toolbox/ports"
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
+	"github.com/daytonaio/runner-android/transport/toolbox/pty"
+	"github.com/daytonaio/runner-android/transport/toolbox/session"
+	"github.com/daytonaio/runner-android/transport/toolbox/unsupported"
 )
 
 // doors makes the HTTP server with all its routes.
@@ -55,8 +58,11 @@ func doors(cfg configs.Config, a *App, registry *prometheus.Registry) (*transpor
 		info.Routes(leases, info.Options{Version: version}),
 		files.New(leases, devices{a.pool}, device, files.Options{Log: a.log}).Routes(),
 		process.New(leases, device, process.Options{MaxOutput: cfg.Limits.ExecMaxOutput, Log: a.log}).Routes(),
+		session.New(leases, device, shells{a.pool}, session.Options{Log: a.log}).Routes(),
+		pty.New(leases, shells{a.pool}, pty.Options{Log: a.log}).Routes(),
 		computer.New(leases, device, computer.Options{Settle: settle}).Routes(),
-		ports.New(leases, device, ports.Options{Log: a.log}).Routes())
+		ports.New(leases, device, ports.Options{Log: a.log}).Routes(),
+		unsupported.Routes())
 	server.Mount("", openapi.Routes(version))
 	server.Mount("", debug.Routes(a.actors, debug.Options{Registry: registry}))
 	return server, nil
@@ -123,6 +129,22 @@ func (g guest) Run(ctx context.Context, serial string, s guestshell.Script) (gue
 	cmd.Stdout, cmd.Stderr, cmd.MaxOutput = s.Stdout, &said, math.MaxInt64
 	res, err := dev.Shell(ctx, cmd)
 	return guestshell.Result{ExitCode: res.ExitCode, Output: said.Bytes, Dropped: said.Dropped}, err
+}
+
+// shells lends the ADB connections to what keeps a shell open.
+type shells struct{ pool *adb.Pool }
+
+// Start implements guestshell.Starter.
+func (g shells) Start(ctx context.Context, serial string, s adb.ShellStart) (guestshell.Process, error) {
+	dev, err := g.pool.Get(serial)
+	if err != nil {
+		return nil, err
+	}
+	p, err := dev.StartShell(ctx, s)
+	if err != nil {
+		return nil, err // and no typed nil
+	}
+	return p, nil
 }
 
 // devices lends the ADB connections' sync service to the toolbox.

@@ -20,6 +20,9 @@ import (
 	"github.com/daytonaio/runner-android/transport/toolbox/info"
 	"github.com/daytonaio/runner-android/transport/toolbox/ports"
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
+	"github.com/daytonaio/runner-android/transport/toolbox/pty"
+	"github.com/daytonaio/runner-android/transport/toolbox/session"
+	"github.com/daytonaio/runner-android/transport/toolbox/unsupported"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
 
@@ -34,7 +37,8 @@ func serveAll(t *testing.T) (c *transporttest.Client, all []transport.Route) {
 		s.Mount("", openapi.Routes("v1.2.3"))
 		leases := lease.New(actors, nil)
 		toolbox.Mount(s, info.Routes(leases, info.Options{}), files.New(leases, nil, nil, files.Options{}).Routes(),
-			process.New(leases, nil, process.Options{}).Routes(),
+			process.New(leases, nil, process.Options{}).Routes(), session.New(leases, nil, nil, session.Options{}).Routes(),
+			pty.New(leases, nil, pty.Options{}).Routes(), unsupported.Routes(),
 			computer.New(leases, nil, computer.Options{}).Routes(), ports.New(leases, nil, ports.Options{}).Routes())
 		all = s.Routes()
 	})
@@ -54,7 +58,7 @@ func TestEveryRoute(t *testing.T) {
 	c, all := serveAll(t)
 	for _, r := range all {
 		name := r.Method + " " + r.Path
-		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline", "{port}", "8080", "{name}", "adb", "{path:*}", "x").Replace(r.Path)
+		path := strings.NewReplacer("{id}", "dev-1", "{profile:*}", "cmdline", "{port}", "8080", "{name}", "adb", "{path:*}", "x", "{rest:*}", "x").Replace(r.Path)
 		body := `{"id":"dev-1","snapshot":"s","command":"x","direction":"up","key":"a","keys":"a"}`
 		if r.Method == "*" {
 			r.Method = "POST"
@@ -77,7 +81,7 @@ func TestEveryRoute(t *testing.T) {
 			t.Errorf("%s: open is %t", name, r.Open)
 		}
 		// The second place where the toolbox is served is described once, for all its routes.
-		if documented := strings.NewReplacer("{profile:*}", "*", "{path:*}", "*", "* /", "ANY /", "/toolbox/proxy/2280/", "/toolbox/").Replace(name); !strings.Contains(string(docs), "`"+documented+"`") {
+		if documented := strings.NewReplacer("{profile:*}", "*", "{path:*}", "*", "{rest:*}", "*", "* /", "ANY /", "/toolbox/proxy/2280/", "/toolbox/").Replace(name); !strings.Contains(string(docs), "`"+documented+"`") {
 			t.Errorf("docs/api.md does not describe `%s`", documented)
 		}
 	}

@@ -386,7 +386,7 @@ func TestAPtyKnowsItsKeys(t *testing.T) {
 	until("vsoc_x86_64:/ $ ")
 	input(packetWindowSize, "24x80,0x0\x00")
 	input(packetStdin, "echo $TERM; sleep 1000\r")
-	until("xterm\n")
+	until("xterm\r\n")
 	input(packetStdin, "\x03")
 	until("$ ")
 	input(packetStdin, "\x04")

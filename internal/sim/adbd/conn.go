@@ -222,7 +222,7 @@ func (c *conn) banner() string {
 	if c.server.device.Binder != nil {
 		features = append(features, "abb", "abb_exec")
 	}
-	lacks := func(f string) bool { return slices.Contains(c.server.device.Lacks, f) }
+	lacks := func(f string) bool { return slices.Contains(c.server.device.Lacks, f) || !g.HasADBFeature(f) }
 	b.WriteString("features=" + strings.Join(slices.DeleteFunc(features, lacks), ","))
 	return b.String()
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/sim/guest"
@@ -46,35 +48,25 @@ func parseShell(words []string, command string) shellRequest {
 	return r
 }
 
-// runShell runs one session. Without v2 it is a terminal in raw mode: both outputs are one, there
-// is no end of input and no exit code.
+// runShell runs one session. Without v2 both outputs are one, there is no end of input and no exit
+// code; a command then has a terminal in raw mode, which is as good as none.
 func (d Device) runShell(st *stream, r shellRequest) {
-	spec := guest.Spec{Script: r.command, TTY: r.pty && r.command == "", Root: d.isRoot()}
+	spec := guest.Spec{Script: r.command, TTY: r.pty, Root: d.isRoot()}
 	if r.term != "" {
 		spec.Env = []string{"TERM=" + r.term}
 	}
-	var started *guest.Session
-	ready := make(chan struct{})
-	interrupt := func() {
-		<-ready
-		if started != nil {
-			started.Interrupt()
-		}
-	}
+	size := &window{}
 	if r.v2 {
-		spec.Stdin = &shellInput{stream: st, pty: r.pty}
+		spec.Stdin = &shellInput{stream: st, pty: r.pty, resize: size.set}
 		spec.Stdout = &shellOutput{stream: st, id: packetStdout}
 		spec.Stderr = &shellOutput{stream: st, id: packetStderr}
 	} else {
 		spec.Stdin, spec.Stdout, spec.Stderr = st, st, st
 	}
-	if r.pty {
-		spec.Stdin = &terminal{in: spec.Stdin, interrupt: interrupt}
-		spec.Stderr = spec.Stdout
-	}
 	session, err := d.Guest.Start(spec)
-	started = session
-	close(ready)
+	if err == nil {
+		size.attach(session)
+	}
 	status := 126
 	if err != nil {
 		if r.v2 {
@@ -146,6 +138,7 @@ func (o *shellOutput) WriteContext(ctx context.Context, p []byte) (int, error) {
 type shellInput struct {
 	stream io.Reader
 	pty    bool
+	resize func(rows, cols int)
 	head   [packetHeader]byte
 	left   uint32 // of the current packet
 	ended  bool
@@ -179,8 +172,14 @@ func (in *shellInput) Read(p []byte) (int, error) {
 		if length > maxIgnored {
 			return 0, errPacket
 		}
-		if _, err := io.CopyN(io.Discard, in.stream, int64(length)); err != nil {
+		payload := make([]byte, length)
+		if _, err := io.ReadFull(in.stream, payload); err != nil {
 			return 0, err
+		}
+		if in.head[0] == packetWindowSize && in.resize != nil {
+			if rows, cols, ok := parseWindow(string(payload)); ok {
+				in.resize(rows, cols)
+			}
 		}
 	}
 	n, err := in.stream.Read(p[:min(len(p), int(min(in.left, 1<<30)))])
@@ -188,39 +187,36 @@ func (in *shellInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// terminal is what is left of a line discipline: ctrl-C, ctrl-D and Return.
-type terminal struct {
-	in        io.Reader
-	interrupt func()
-	ended     bool
+// parseWindow reads ROWSxCOLS,XPIXxYPIX and its NUL.
+func parseWindow(text string) (rows, cols int, ok bool) {
+	size, _, _ := strings.Cut(strings.TrimRight(text, "\x00"), ",")
+	first, second, found := strings.Cut(size, "x")
+	rows, errRows := strconv.Atoi(first)
+	cols, errCols := strconv.Atoi(second)
+	return rows, cols, found && errRows == nil && errCols == nil && rows >= 0 && cols >= 0
 }
 
-func (t *terminal) Read(p []byte) (int, error) {
-	if t.ended {
-		return 0, io.EOF
+// window passes sizes on to a session that may not have started yet.
+type window struct {
+	mu         sync.Mutex
+	session    *guest.Session
+	rows, cols int
+}
+
+func (w *window) set(rows, cols int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rows, w.cols = rows, cols
+	if w.session != nil {
+		w.session.Resize(rows, cols)
 	}
-	for {
-		n, err := t.in.Read(p)
-		kept := p[:0]
-		for _, b := range p[:n] {
-			switch b {
-			case 0x03:
-				kept = kept[:0]
-				t.interrupt()
-				continue
-			case 0x04:
-				t.ended = true
-				if len(kept) == 0 {
-					return 0, io.EOF
-				}
-				return len(kept), nil
-			case '\r':
-				b = '\n'
-			}
-			kept = append(kept, b)
-		}
-		if len(kept) > 0 || err != nil {
-			return len(kept), err
-		}
+}
+
+func (w *window) attach(s *guest.Session) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.session = s
+	if w.rows > 0 || w.cols > 0 {
+		s.Resize(w.rows, w.cols)
 	}
 }

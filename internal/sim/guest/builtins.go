@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -360,12 +361,22 @@ func (p *process) setTrap(sig int, callback string, ignore bool) {
 // fork makes the process of a background job.
 func (sh *shell) fork(hc interp.HandlerContext, self *process) []string {
 	job, err := sh.g.table.fork(self, self.cred, self.session, []string{"sh"}, sh.interactive.Load())
+	if errors.Is(err, errKilled) {
+		return []string{cmdExit, strconv.Itoa(128 + self.killedBy())}
+	}
 	if err != nil {
 		fmt.Fprintf(hc.Stderr, "%s%v\n", sh.where(hc), err)
 		return []string{cmdExit, "1"}
 	}
 	job.hold(true)
 	sh.mu.Lock()
+	if sh.closed {
+		// A job of a job came too late for the shell's end, and would be nobody's: no statement runs
+		// any more that could end it.
+		sh.mu.Unlock()
+		sh.g.table.finish(job, 1)
+		return []string{cmdExit, "1"}
+	}
 	sh.users++
 	for pid, old := range sh.jobs {
 		if len(sh.jobs) > sh.g.options.MaxProcesses && isDone(old) {

@@ -108,6 +108,12 @@ func (sh *shell) onExec(ctx context.Context, args []string) error {
 	child, err := sh.g.enter(func() (*process, error) {
 		return sh.g.table.fork(self, self.cred, self.session, args, false)
 	})
+	if errors.Is(err, errKilled) && self != sh.p {
+		return exitStatus(128 + self.killedBy())
+	}
+	if errors.Is(err, errKilled) {
+		return err
+	}
 	if err != nil {
 		fmt.Fprintf(hc.Stderr, "%s%v\n", sh.where(hc), err)
 		return exitStatus(1)
@@ -226,6 +232,11 @@ func (sh *shell) onOpen(ctx context.Context, path string, flag int, _ os.FileMod
 	}
 	v := sh.view(sh.self(hc))
 	v.Descriptor = sh.p.descriptors(inputOf(hc), hc.Stdout, hc.Stderr)
+	if !write && strings.HasPrefix(path, "/dev/") {
+		if f, ok := sh.ownInput(v, hc, path); ok {
+			return duplicate(f)
+		}
+	}
 	f, err := v.Open(vfs.Abs(hc.Dir, path), flag, 0o666)
 	if pipe, ok := f.(*vfs.Pipe); ok && err == nil {
 		return sh.pipe(pipe, write)
@@ -268,6 +279,21 @@ func (sh *shell) whereAt(line uint) string {
 		return at
 	}
 	return sh.origin.name + ": " + at
+}
+
+// ownInput finds the descriptor behind /dev/tty and /dev/stdin: reading ahead would take what
+// belongs to others.
+func (sh *shell) ownInput(v *vfs.View, hc interp.HandlerContext, path string) (*os.File, bool) {
+	switch full, _ := v.RealPath(path); full {
+	case "/dev/tty":
+		if s := sh.p.session; s != nil && s.terminal != nil {
+			return s.stdin, true
+		}
+	case "/dev/fd/0":
+		f, ok := inputOf(hc).(*os.File)
+		return f, ok
+	}
+	return nil, false
 }
 
 // inputOf is what the command reads from; nil if it has no input.

@@ -23,6 +23,14 @@ func (g *Guest) Framebuffer() (w, h int, rgba []byte) {
 // Release is the Android version that the guest imitates.
 func (g *Guest) Release() string { return g.options.Release }
 
+// HasADBFeature tells whether adbd of the imitated release knows a feature: of those that came
+// after Android 10, all but the newest are told apart.
+func (g *Guest) HasADBFeature(name string) bool {
+	since := map[string]int{"ls_v2": 11, "abb": 11, "abb_exec": 11, "sendrecv_v2": 12, "sendrecv_v2_brotli": 12, "sendrecv_v2_lz4": 12,
+		"sendrecv_v2_zstd": 12, "sendrecv_v2_dry_run_send": 12, "track_app": 12, "openscreen_mdns": 12, "delayed_ack": 14, "devraw": 14}
+	return g.release() >= since[name]
+}
+
 // release is it as a number; a version that is none is the newest known.
 func (g *Guest) release() int {
 	n, err := strconv.Atoi(g.options.Release)

@@ -126,6 +126,9 @@ func (t *table) fork(parent *process, cred vfs.Cred, session *Session, args []st
 	if len(t.rows) >= t.limit {
 		return nil, errCannotFork
 	}
+	if parent != nil && parent.killedBy() != 0 {
+		return nil, errKilled // see signal
+	}
 	for {
 		if t.last++; t.last >= maxPID {
 			t.last = firstPID
@@ -195,28 +198,47 @@ func (t *table) all() []*process {
 
 // kill sends sig to process pid, to the sender's group (0), to all (-1) or to group -pid.
 func (t *table) kill(from *vfs.View, pid, sig int) error {
-	var hit []*process
 	pgid := -pid
 	for _, p := range t.all() {
 		if pid == 0 && p.pid == from.PID {
 			pgid = p.pgid
 		}
 	}
-	for _, p := range t.all() {
+	wanted := func(p *process) bool {
+		return pid > 0 && p.pid == pid || pid <= 0 && pid != -1 && p.pgid == pgid || pid == -1 && p.pid != from.PID
+	}
+	err := error(syscall.ESRCH)
+	t.signal(wanted, func(p *process) {
 		switch {
-		case pid > 0 && p.pid == pid, pid <= 0 && pid != -1 && p.pgid == pgid, pid == -1 && p.pid != from.PID:
-			hit = append(hit, p)
-		}
-	}
-	if len(hit) == 0 {
-		return syscall.ESRCH
-	}
-	err := error(syscall.EPERM)
-	for _, p := range hit {
-		if from.UID == 0 || p.cred.UID == from.UID {
+		case from.UID == 0 || p.cred.UID == from.UID:
 			p.deliver(sig)
 			err = nil
+		case err != nil:
+			err = syscall.EPERM
+		}
+	})
+	return err
+}
+
+// signal delivers to all that are wanted, and then to those that they have forked meanwhile: a
+// group that is killed leaves nobody behind. It ends because a killed process cannot fork.
+func (t *table) signal(wanted func(*process) bool, deliver func(*process)) {
+	hit := map[int]*process{}
+	for first := true; ; first = false {
+		again := false
+		for _, p := range t.all() {
+			if hit[p.pid] == p || !wanted(p) {
+				continue
+			}
+			if parent := hit[p.ppid]; !first && (parent == nil || parent.killedBy() == 0) {
+				continue // forked later, by one that goes on
+			}
+			hit[p.pid] = p
+			deliver(p)
+			again = true
+		}
+		if !again {
+			return
 		}
 	}
-	return err
 }

@@ -186,11 +186,8 @@ func (s *Session) signal(sig int) {
 	if s.shell == nil {
 		return // it never started
 	}
-	for _, p := range s.guest.table.all() {
-		if p.pgid == s.shell.pid {
-			p.deliver(sig)
-		}
-	}
+	group := s.shell.pid
+	s.guest.table.signal(func(p *process) bool { return p.pgid == group }, func(p *process) { p.deliver(sig) })
 }
 
 func (s *Session) hold() {

@@ -36,7 +36,8 @@ type shell struct {
 	origin      struct{ name, file string } // what messages begin with; file is "" for sh -c
 
 	mu          sync.Mutex
-	users       int // the shell and its running jobs
+	closed      bool // the shell was killed and has ended: no job starts any more
+	users       int  // the shell and its running jobs
 	jobs        map[int]*process
 	functions   map[string]bool
 	sources     map[string]string
@@ -170,6 +171,7 @@ func (sh *shell) close() {
 		sh.mu.Lock()
 		jobs := sh.jobs
 		sh.jobs = map[int]*process{}
+		sh.closed = true
 		sh.mu.Unlock()
 		for _, job := range jobs {
 			job.deliver(sh.p.killedBy())
@@ -397,6 +399,7 @@ func (sh *shell) script(r *scriptReader, tty bool) {
 		return
 	}
 	sh.interactive.Store(true)
+	sh.origin.file = "" // messages to a person have no line
 	continued := false
 	sh.prompt = func(status int) {
 		text := "> "

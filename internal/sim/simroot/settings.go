@@ -26,6 +26,8 @@ type Settings struct {
 	ADBBasePort int `json:"adb_base_port,omitempty"`
 	// Accounts is num_cvd_accounts, the number of instances that have network taps: 128.
 	Accounts int `json:"num_cvd_accounts,omitempty"`
+	// AndroidRelease is the Android version that guests imitate: 15, or 10.
+	AndroidRelease string `json:"android_release,omitempty"`
 	// CompositeBacking makes overlays with the format extension that crosvm demands since 2026-08.
 	CompositeBacking bool `json:"composite_backing,omitempty"`
 }
@@ -42,6 +44,9 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.ADBBasePort == 0 {
 		s.ADBBasePort = 6520
+	}
+	if s.AndroidRelease == "" {
+		s.AndroidRelease = "15"
 	}
 	if s.Accounts == 0 {
 		s.Accounts = 128

@@ -51,7 +51,9 @@ func (m *machine) guestOptions() (guest.Options, error) {
 		return guest.Options{}, err
 	}
 	mine := config.Instances[strconv.Itoa(m.number)]
-	return guest.Options{Serial: mine.SerialNumber, CPUs: mine.CPUs, MemoryMB: mine.MemoryMB}, nil
+	return guest.Options{
+		Serial: mine.SerialNumber, CPUs: mine.CPUs, MemoryMB: mine.MemoryMB, Release: m.root.Settings.AndroidRelease,
+	}, nil
 }
 
 func (g *guestSystem) setBooted() { g.android.SetBooted() }
