@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/daytonaio/runner-android/internal/fault"
 )
 
 // bulk is the second connection to a device: for files and other large streams, so that a shell
@@ -78,14 +80,17 @@ func (d *Device) liveBulk() *Conn {
 }
 
 // makeBulk connects once more beside first. It needs the turn.
-func (d *Device) makeBulk(ctx context.Context, first session) (*Conn, error) {
+func (d *Device) makeBulk(caller context.Context, first session) (*Conn, error) {
 	d.dropBulk()
-	ctx, cancel := context.WithTimeout(ctx, d.timing.Connect)
+	ctx, cancel := context.WithTimeout(caller, d.timing.Connect)
 	defer cancel()
 	stop := context.AfterFunc(d.life, cancel)
 	defer stop()
 	c, err := d.connectDirect(ctx)
 	if err != nil {
+		if end := endOf(caller); end != nil {
+			err = fault.Wrap(fault.KindOf(end), "connect once more", err)
+		}
 		return nil, err
 	}
 	d.mu.Lock()

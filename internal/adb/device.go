@@ -2,6 +2,7 @@ package adb
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -166,10 +167,10 @@ func (d *Device) Await(ctx context.Context) error {
 	d.mu.Lock()
 	d.waiters++
 	wake(d.kick)
+	var end error
 	for d.conn == nil {
 		came := d.came
 		d.mu.Unlock()
-		var end error
 		select {
 		case <-came:
 		case <-ctx.Done():
@@ -184,6 +185,9 @@ func (d *Device) Await(ctx context.Context) error {
 	}
 	d.waiters--
 	up, since, cause := d.conn != nil, d.state.Since, d.state.Err
+	if errors.Is(end, errHandedIn) {
+		cause = end
+	}
 	d.mu.Unlock()
 	if up {
 		return nil

@@ -275,7 +275,7 @@ func TestAwaitSaysWhyNot(t *testing.T) {
 			time.Sleep(time.Second)
 			_ = dev.Close()
 		}()
-		if err := dev.Await(t.Context()); !fault.Is(err, fault.Forbidden) {
+		if err := dev.Await(t.Context()); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("closed: got %v", err)
 		}
 	})

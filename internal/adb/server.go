@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/daytonaio/runner-android/internal/adb/wire"
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -154,10 +155,11 @@ func (c *serverConn) query(ctx context.Context, request string) (string, error) 
 func (c *serverConn) request(ctx context.Context, requests ...[]byte) (net.Conn, error) {
 	nc, err := c.dial(ctx)
 	if err != nil {
-		err = fault.Wrap(fault.Unavailable, "dial the adb server", err)
-		if ctx.Err() == nil {
-			c.fail(err)
+		if end := endOf(ctx); end != nil {
+			return nil, fault.Wrap(fault.KindOf(end), "dial the adb server", err)
 		}
+		err = fault.Wrap(fault.Unavailable, "dial the adb server", err)
+		c.fail(err)
 		return nil, err
 	}
 	stop := closeWith(ctx, nc)
@@ -177,6 +179,14 @@ func (c *serverConn) request(ctx context.Context, requests ...[]byte) (net.Conn,
 		return nil, c.explain(err)
 	}
 	return nc, nil
+}
+
+// endOf is ctx.Err, of which a dialer's own timer can be a moment ahead.
+func endOf(ctx context.Context) error {
+	if by, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(by) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // closeWith closes nc when ctx ends. Closing is what works for every net.Conn; those of SSH

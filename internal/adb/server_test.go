@@ -229,3 +229,34 @@ func TestServerThatSaysNothing(t *testing.T) {
 		}
 	})
 }
+
+// FuzzServersAnswers: whatever a server says, the attempt ends, and the device's name is one that
+// the server gave.
+func FuzzServersAnswers(f *testing.F) {
+	f.Add([]byte("OKAY005c"+listed), []byte("OKAY000cshell_v2,cmd"))
+	f.Add([]byte(fail("unknown host service")), []byte("OKAYffff"))
+	f.Add([]byte("OKAY0009\x00 a:6521 "), []byte(fail("closed")))
+	f.Fuzz(func(t *testing.T, list, other []byte) {
+		first := true
+		dial := func(context.Context) (net.Conn, error) {
+			says := other
+			if first {
+				says, first = list, false
+			}
+			return &recorded{says: strings.NewReader(string(says))}, nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		c, err := connectServer(ctx, serverOptions{dial: dial, serial: "s", addr: "127.0.0.1:6521"})
+		if err != nil {
+			if ctx.Err() != nil || strings.ContainsAny(err.Error(), "\n\x1b") {
+				t.Errorf("got %q", err)
+			}
+			return
+		}
+		if !strings.Contains(string(list), c.known) || !strings.HasSuffix(c.known, ":6521") {
+			t.Errorf("a device %q", c.known)
+		}
+		_ = c.Close()
+	})
+}

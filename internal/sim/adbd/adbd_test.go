@@ -45,7 +45,7 @@ func (d *memDisk) WriteAt(p []byte, off int64) (int, error) {
 const limit = 20 * time.Second
 
 // serve starts a device and returns its address and parts.
-func serve(t testing.TB) (addr string, d Device) {
+func serve(t testing.TB, change ...func(*Device)) (addr string, d Device) {
 	t.Helper()
 	fsys, err := guestfs.Open(&memDisk{data: make([]byte, 256<<20)}, guestfs.Options{})
 	if err != nil {
@@ -61,6 +61,9 @@ func serve(t testing.TB) (addr string, d Device) {
 		t.Fatal(err)
 	}
 	d = Device{Guest: g, Faults: &Faults{}}
+	for _, c := range change {
+		c(&d)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- Serve(ctx, l, d) }()

@@ -48,6 +48,8 @@ func FuzzSync(f *testing.F) {
 	}
 	f.Add(request("SEND", "/data/local/tmp/a,33188", "DATA\x02\x00\x00\x00hi", "DONE\x00\xf1\x53\x65"))
 	f.Add(request("STA2", "/data/local/tmp"))
+	f.Add(request("SND2", "/data/local/tmp/a", "SND2\xa4\x81\x00\x00\x00\x00\x00\x00", "DATA\x02\x00\x00\x00hi", "DONE\x00\xf1\x53\x65"))
+	f.Add(request("RCV2", "/system/etc/hosts", "RCV2\x00\x00\x00\x00"))
 	f.Add(request("LIS2", "/"))
 	f.Add(request("RECV", "/system/etc/hosts"))
 	f.Add(request("SEND", "/data/local/tmp/l,41471", "DATA\x02\x00\x00\x00a\x00", "DONE\x00\x00\x00\x00"))

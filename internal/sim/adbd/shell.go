@@ -104,9 +104,9 @@ func (d Device) runShell(st *stream, r shellRequest) {
 }
 
 // settle gives a session without a protocol a moment to use what it was sent: the only end of
-// input that adb exec-in knows is closing the stream, which also hangs up.
+// input that adb exec-in knows is closing the stream, which also hangs up. A busy machine needs its time.
 func settle(s *guest.Session) {
-	t := time.NewTimer(200 * time.Millisecond)
+	t := time.NewTimer(time.Second)
 	defer t.Stop()
 	select {
 	case <-s.Done():
