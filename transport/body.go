@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -148,13 +149,40 @@ func (c *Ctx) Multipart() (*Form, error) {
 		return nil, fault.Invalidf("the body is no multipart form")
 	}
 	body := c.BodyReader()
-	return &Form{multipart.NewReader(body, string(boundary)), body}, nil
+	closing := &lookout{r: body, mark: "--" + string(boundary) + "--"}
+	return &Form{multipart.NewReader(closing, string(boundary)), body, closing}, nil
 }
 
 // Form is a multipart body on its way.
 type Form struct {
-	parts *multipart.Reader
-	body  *Body
+	parts   *multipart.Reader
+	body    *Body
+	closing *lookout
+}
+
+// lookout is a reader that knows whether a mark has gone by.
+type lookout struct {
+	r    io.Reader
+	mark string
+	last []byte // what could be the beginning of a mark
+	seen bool
+}
+
+// Read implements io.Reader.
+func (l *lookout) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if l.seen {
+		return n, err
+	}
+	keep := len(l.mark) - 1
+	l.last = append(l.last, p[:min(n, keep)]...) // the place where two reads meet
+	l.seen = bytes.Contains(l.last, []byte(l.mark)) || bytes.Contains(p[:n], []byte(l.mark))
+	if n >= keep {
+		l.last = append(l.last[:0], p[n-keep:n]...)
+	} else {
+		l.last = l.last[max(len(l.last)-keep, 0):]
+	}
+	return n, err
 }
 
 // Next returns the next part, and io.EOF behind the last one. A form without its closing boundary has
@@ -164,7 +192,7 @@ func (f *Form) Next() (*multipart.Part, error) {
 	switch {
 	case err == nil:
 		return part, nil
-	case err == io.EOF: // wrapped, it is the end of a form that broke off
+	case err == io.EOF && f.closing.seen: // also where a part's headers break off
 		return nil, io.EOF
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, fault.Invalidf("malformed request: the form broke off after %d bytes", f.body.read)

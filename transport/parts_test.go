@@ -3,8 +3,10 @@ package transport
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -100,4 +102,22 @@ func TestAsk(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
+}
+
+// FuzzLookout: a mark is seen however it is cut into pieces, and only when it is there.
+func FuzzLookout(f *testing.F) {
+	f.Add("x--b--\r\n", "--b--", uint8(2))
+	f.Fuzz(func(t *testing.T, text, mark string, step uint8) {
+		if mark == "" {
+			return
+		}
+		l := &lookout{r: strings.NewReader(text), mark: mark}
+		got, err := io.ReadAll(io.MultiReader(iotest.OneByteReader(io.LimitReader(l, int64(step))), l))
+		if err != nil || string(got) != text {
+			t.Fatalf("%q, %v", got, err)
+		}
+		if l.seen != strings.Contains(text, mark) {
+			t.Errorf("%q in %q: seen %t", mark, text, l.seen)
+		}
+	})
 }

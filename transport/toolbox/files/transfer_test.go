@@ -273,9 +273,11 @@ func TestBulkUpload(t *testing.T) {
 			t.Errorf("errors %q", answer.Errors)
 		}
 		r.want(t, "good", "good")
-		got = r.Do("POST", r.route("/files/bulk-upload"), body[:len(body)-40], header)
-		if got.Status != 400 || !strings.Contains(got.Body, "malformed request") {
-			t.Errorf("broken off: %d %s", got.Status, got.Body)
+		for _, cut := range []int{10, 40, 80, 120, len(body) - 10} { // in the closing boundary, a content, a header, the first boundary
+			got = r.Do("POST", r.route("/files/bulk-upload"), body[:len(body)-cut], header)
+			if got.Status != 400 || !strings.Contains(got.Body, "malformed request") {
+				t.Errorf("without the last %d bytes: %d %s", cut, got.Status, got.Body)
+			}
 		}
 		if got := r.Do("POST", r.route("/files/bulk-upload"), "x"); got.Status != 400 || got.Body != `{"errors":["invalid multipart form"]}` {
 			t.Errorf("no form: %d %s", got.Status, got.Body)

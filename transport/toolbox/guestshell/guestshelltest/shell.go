@@ -60,7 +60,7 @@ func (s Shell) Run(ctx context.Context, _ string, c guestshell.Script) (guestshe
 	cmd.Env = []string{"PATH=" + s.path, "HOME=/", "TMPDIR=/data/local/tmp", "LC_ALL=C"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGHUP) }
-	cmd.WaitDelay = 100 * time.Millisecond // the rest of the group may hold the output
+	cmd.WaitDelay = 3 * time.Second // the rest of the group may hold the output
 	said := &guestshell.Head{Max: c.MaxOutput}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.Text), said, said
 	out := &output{w: c.Stdout, cancel: cancel}
