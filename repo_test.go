@@ -62,7 +62,7 @@ var layers = map[string][]string{
 	"actors/kernel": {"internal/obs", "internal/fault"},
 	"actors":        {"actors/kernel", "messages", "internal/obs", "internal/sandbox", "internal/fault"},
 	// 5: doors
-	"transport":      {"messages", "internal/daytona/wire", "internal/obs", "internal/sandbox", "internal/fault"},
+	"transport": {"messages", "internal/daytona/wire", "internal/obs", "internal/sandbox", "internal/fault"},
 	"transport/toolbox": {
 		"transport", "transport/lease", "messages", "internal/adb", "internal/obs", "internal/sandbox", "internal/fault",
 	},

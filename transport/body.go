@@ -164,7 +164,7 @@ func (f *Form) Next() (*multipart.Part, error) {
 	switch {
 	case err == nil:
 		return part, nil
-	case err == io.EOF: //nolint:errorlint // wrapped, it is the end of a form that broke off
+	case err == io.EOF: // wrapped, it is the end of a form that broke off
 		return nil, io.EOF
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, fault.Invalidf("malformed request: the form broke off after %d bytes", f.body.read)

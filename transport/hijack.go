@@ -31,7 +31,8 @@ func (c *Ctx) SwitchProtocols(serve func(ctx context.Context, conn net.Conn) err
 	})
 	c.rc.SetStatusCode(http.StatusSwitchingProtocols)
 	c.rc.Response.Header.SetNoDefaultContentType(true)
-	c.rc.Hijack(func(conn net.Conn) {
+	c.rc.Hijack(func(shell net.Conn) {
+		conn := lastingConn{shell, under}
 		if !settled.CompareAndSwap(false, true) {
 			return
 		}
@@ -44,6 +45,17 @@ func (c *Ctx) SwitchProtocols(serve func(ctx context.Context, conn net.Conn) err
 		}
 	})
 }
+
+// lastingConn may be told of deadlines by who does not know that serve has returned: fasthttp's shell
+// around the connection, which holds what was read ahead, is another's by then.
+type lastingConn struct {
+	net.Conn
+	under net.Conn
+}
+
+func (c lastingConn) SetDeadline(t time.Time) error      { return c.under.SetDeadline(t) }
+func (c lastingConn) SetReadDeadline(t time.Time) error  { return c.under.SetReadDeadline(t) }
+func (c lastingConn) SetWriteDeadline(t time.Time) error { return c.under.SetWriteDeadline(t) }
 
 // runConn serves one connection; a panic becomes an error.
 func (s *Server) runConn(ctx context.Context, conn net.Conn, id string, serve func(context.Context, net.Conn) error) (err error) {

@@ -20,7 +20,9 @@ type sockets struct {
 // is called with the cause.
 func (r *sockets) enter(span context.Context, stop func(cause error)) (ctx context.Context, gone context.CancelCauseFunc, leave func()) {
 	ctx, gone = context.WithCancelCause(span)
+	told := make(chan struct{})
 	unwatch := context.AfterFunc(r.life, func() {
+		defer close(told)
 		gone(context.Cause(r.life))
 		stop(context.Cause(r.life))
 	})
@@ -28,7 +30,9 @@ func (r *sockets) enter(span context.Context, stop func(cause error)) (ctx conte
 	r.open++
 	r.mu.Unlock()
 	return ctx, gone, func() {
-		unwatch()
+		if !unwatch() {
+			<-told // fasthttp gives the connection's shell to another one soon
+		}
 		gone(errClientGone)
 		r.mu.Lock()
 		defer r.mu.Unlock()
