@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -332,4 +333,47 @@ func TestOtherUpgrade(t *testing.T) {
 	if rest, err := io.ReadAll(in); err != nil || string(rest) != "hello world" {
 		t.Errorf("got %q %v", rest, err)
 	}
+}
+
+// Ensure idle sockets cost little. What is counted is all of it: client, server and guest.
+func TestIdleSocketsAreCheap(t *testing.T) {
+	const sockets, each = 1000, 96 << 10
+	guest := &fakeGuest{}
+	guest.serveRaw(t, 8080, func(conn net.Conn) {
+		head := make([]byte, 4096)
+		if _, err := conn.Read(head); err != nil {
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n")
+		_, _ = conn.Read(head[:1])
+	})
+	c := start(t, guest, nil, Options{})
+	memory := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapInuse + m.StackInuse
+	}
+	before := memory()
+	conns := make([]net.Conn, sockets)
+	line := make([]byte, 12)
+	for i := range conns {
+		conns[i] = c.Dial()
+		fmt.Fprintf(conns[i], "GET %s/proxy/8080/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: raw\r\nAuthorization: Bearer %s\r\n\r\n", base, transporttest.Token)
+		if _, err := io.ReadFull(conns[i], line); err != nil || string(line) != "HTTP/1.1 101" {
+			t.Fatalf("socket %d: %q %v", i, line, err)
+		}
+	}
+	if err := wantOpen(guest, sockets); err != nil {
+		t.Error(err)
+	}
+	grown := memory() - before
+	t.Logf("%d idle sockets: %d KiB each", sockets, grown>>10/sockets)
+	if grown > sockets*each {
+		t.Errorf("%d bytes", grown)
+	}
+	for _, conn := range conns {
+		_ = conn.Close()
+	}
+	eventually(t, func() error { return wantOpen(guest, 0) })
 }

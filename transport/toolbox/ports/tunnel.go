@@ -44,13 +44,12 @@ func (d *Door) tunnel(ctx context.Context, cancel context.CancelCauseFunc, c *tr
 	c.SetHeader("Upgrade", upgrade)
 	c.SwitchProtocols(func(life context.Context, client net.Conn) error {
 		defer leave()
-		for _, end := range []context.Context{ctx, life} { // a read that waits sees no context
-			unwatch := context.AfterFunc(end, func() {
-				_ = guest.Close()
-				_ = client.SetDeadline(time.Now())
-			})
-			defer unwatch()
+		hangUp := func() { // a read that waits sees no context
+			_ = guest.Close()
+			_ = client.SetDeadline(time.Now())
 		}
+		defer context.AfterFunc(ctx, hangUp)()
+		defer context.AfterFunc(life, hangUp)()
 		join(client, guest)
 		return nil
 	}, leave)
