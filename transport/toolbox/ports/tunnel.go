@@ -48,12 +48,27 @@ func (d *Door) tunnel(ctx context.Context, cancel context.CancelCauseFunc, c *tr
 			_ = guest.Close()
 			_ = client.SetDeadline(time.Now())
 		}
-		defer context.AfterFunc(ctx, hangUp)()
-		defer context.AfterFunc(life, hangUp)()
+		defer watch(ctx, hangUp)()
+		defer watch(life, hangUp)()
 		join(client, guest)
 		return nil
 	}, leave)
 	return nil
+}
+
+// watch calls f when ctx ends. After forget, f is not called, and does not run any more: what it uses may
+// belong to another by then.
+func watch(ctx context.Context, f func()) (forget func()) {
+	done := make(chan struct{})
+	unwatch := context.AfterFunc(ctx, func() {
+		defer close(done)
+		f()
+	})
+	return func() {
+		if !unwatch() {
+			<-done
+		}
+	}
 }
 
 // join copies both ways until the guest hangs up, or has had lastWords after the client did: ADB has no
