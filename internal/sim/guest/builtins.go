@@ -371,8 +371,8 @@ func (sh *shell) fork(hc interp.HandlerContext, self *process) []string {
 	job.hold(true)
 	sh.mu.Lock()
 	if sh.closed {
-		// A job of a job came too late for the shell's end, and would be nobody's: no statement runs
-		// any more that could end it.
+		// One of two parts of a killed job was about to start a job when the other has ended the
+		// shell's last one, and so its interpreter: nobody would ever run this one, nor end it.
 		sh.mu.Unlock()
 		sh.g.table.finish(job, 1)
 		return []string{cmdExit, "1"}

@@ -7,9 +7,14 @@
 // pipelines), so that scripts see the guest's process table and files and never the host's. The
 // commands are those of package toybox.
 //
-// It behaves as Android's mksh where scripts commonly notice (echo, exit codes, script from
-// stdin); it refuses what the interpreter cannot do: descriptors above 2, coprocesses, name
-// references, job control. A trap on a signal runs before the next simple command.
+// It behaves as Android's mksh where scripts commonly notice (echo, messages, exit codes, script
+// from stdin; package truth compares them); it refuses what the interpreter cannot do: coprocesses,
+// name references, job control. Descriptors above 2 and named pipes are the shell's own (see
+// redirect.go). A trap on a signal runs before the next simple command. A session may have a
+// terminal, whose line discipline is package tty.
+//
+// Beside the shell there are the screen ([Guest.Phone], [Guest.Framebuffer]; packages ui, screen,
+// input and android) and ports ([Guest.DialPort]; packages ports and web).
 //
 //	g, err := guest.Boot(vfs.OnDisk(fsys), guest.Options{Serial: "CUTTLEFISHCVD01"})
 //	...

@@ -81,6 +81,13 @@ func TestAPersonAtATerminal(t *testing.T) {
 	k.expect("direct!\r\n")
 	k.typed("nosuch\r")
 	k.expect("/system/bin/sh: nosuch: inaccessible or not found\r\n127|")
+	k.typed("sleep 1000 &\r")
+	k.expect("$ ")
+	k.typed("\x03")
+	k.expect("130|")
+	k.typed("kill -0 $!; echo alive $?; kill $!; wait $!; echo $?\r")
+	k.expect("alive 0\r\n")
+	k.expect("143\r\n")
 	k.typed("exit 3\r")
 	if status := done(t, k.session, "exit"); status != 3 {
 		t.Errorf("status %d", status)

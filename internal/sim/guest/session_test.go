@@ -203,13 +203,32 @@ func TestTheProcessTableIsBounded(t *testing.T) {
 			}
 			return fmt.Sprintf("%d processes, out %.200q", g.Processes(), out.String()), strings.Contains(out.String(), "can't fork")
 		})
-		eventually(t, "no processes", func() (string, bool) {
+		eventually(t, "no processes after "+script, func() (string, bool) {
 			s.Interrupt()
-			return fmt.Sprint(g.Processes()), g.Processes() == 0
+			return g.Describe(), g.Processes() == 0
 		})
 	}
 	if got := sh(t, g, "echo fine"); got.out != "fine\n" {
 		t.Errorf("afterwards: %+v", got)
+	}
+}
+
+func TestAJobThatComesTooLateIsNoProcess(t *testing.T) {
+	t.Parallel()
+	g := boot(t, guest.Options{})
+	if told, err := g.ForkTooLate(); err != nil || len(told) != 2 || told[1] != "1" {
+		t.Errorf("told %q, %v", told, err)
+	}
+	if n := g.Processes(); n != 0 {
+		t.Errorf("%d processes: %s", n, g.Describe())
+	}
+}
+
+func TestASignalThatComesTooLateLeavesTheJobsAlone(t *testing.T) {
+	t.Parallel()
+	g := boot(t, guest.Options{})
+	if runs, err := g.LateSignal(2); err != nil || !runs {
+		t.Errorf("the job runs: %v, %v", runs, err)
 	}
 }
 

@@ -36,7 +36,7 @@ type shell struct {
 	origin      struct{ name, file string } // what messages begin with; file is "" for sh -c
 
 	mu          sync.Mutex
-	closed      bool // the shell was killed and has ended: no job starts any more
+	closed      bool // nothing of the shell runs any more, or it was killed: no job starts
 	users       int  // the shell and its running jobs
 	jobs        map[int]*process
 	functions   map[string]bool
@@ -46,80 +46,6 @@ type shell struct {
 	exitTrap    bool
 	cancel      context.CancelFunc
 }
-
-// invocation is a parsed sh command line.
-type invocation struct {
-	command     string
-	isCommand   bool
-	interactive bool
-	file        string
-	name        string
-	flags       []string
-	params      []string
-}
-
-// parseInvocation reads sh [-eux…] [-c COMMAND [NAME [ARG…]] | FILE [ARG…] | -s [ARG…]].
-func parseInvocation(args []string) (invocation, error) {
-	v := invocation{name: args[0]}
-	args = args[1:]
-	stdin := false
-	for len(args) > 0 && len(args[0]) > 0 && strings.IndexByte("-+", args[0][0]) >= 0 {
-		arg := args[0]
-		args = args[1:]
-		if arg == "-" || arg == "--" {
-			break
-		}
-		for _, letter := range arg[1:] {
-			switch letter {
-			case 'c':
-				v.isCommand = true
-			case 's':
-				stdin = true
-			case 'i':
-				v.interactive = true
-			case 'l', 'r':
-			case 'o':
-				if len(args) > 0 {
-					v.flags = append(v.flags, arg[:1]+"o", args[0])
-					args = args[1:]
-				}
-			case 'a', 'e', 'f', 'n', 'u', 'x':
-				v.flags = append(v.flags, arg[:1]+string(letter))
-			default:
-				return v, fmt.Errorf("%c%c: unknown option", arg[0], letter)
-			}
-		}
-	}
-	switch {
-	case v.isCommand && len(args) == 0:
-		return v, errors.New("-c: requires an argument")
-	case v.isCommand:
-		v.command, args = args[0], args[1:]
-		if len(args) > 0 {
-			v.name, args = args[0], args[1:]
-		}
-	case !stdin && len(args) > 0:
-		v.file, v.name, args = args[0], args[0], args[1:]
-	}
-	v.params = args
-	return v, nil
-}
-
-// onlyProgram is the command line of sh -c "PROGRAM ARG…" where nothing is left to a shell: the
-// program takes its place, as always with the last command, before there is an interpreter.
-func (v invocation) onlyProgram() []string {
-	if !v.isCommand || len(v.flags) > 0 || strings.Trim(v.command, plainLetters) != "" {
-		return nil
-	}
-	args := strings.Fields(v.command)
-	if len(args) == 0 || syntax.IsKeyword(args[0]) || interp.IsBuiltin(args[0]) || isShellBuiltin(args[0]) {
-		return nil
-	}
-	return args
-}
-
-// plainLetters mean nothing to a shell, wherever they stand.
-const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./ "
 
 // runShell is the sh command as process p.
 func (g *Guest) runShell(p *process, c *toybox.Call, tty bool) int {
@@ -137,8 +63,9 @@ func (g *Guest) runShell(p *process, c *toybox.Call, tty bool) int {
 	}
 	sh := &shell{g: g, p: p, call: c, users: 1, jobs: map[int]*process{}, functions: map[string]bool{},
 		sources: map[string]string{}, umask: uint32(c.View.Umask)}
-	sh.ctx, sh.cancel = untilKilled(g.table.ctx, p)
-	defer sh.close()
+	var detach func()
+	sh.ctx, sh.cancel, detach = untilKilled(g.table.ctx, p)
+	defer sh.close(detach)
 	sh.origin.name = v.name
 	switch {
 	case v.file != "":
@@ -166,7 +93,8 @@ func (g *Guest) runShell(p *process, c *toybox.Call, tty bool) int {
 }
 
 // close ends the shell's own use of what it shares with its jobs.
-func (sh *shell) close() {
+func (sh *shell) close(detach func()) {
+	detach() // from here on it counts whether the shell was killed, not whether it will be
 	if sh.p.killedBy() != 0 {
 		sh.mu.Lock()
 		jobs := sh.jobs
@@ -182,43 +110,11 @@ func (sh *shell) close() {
 	sh.unuse()
 }
 
-// errorLine is where a syntax error is, 0 if it is not known.
-func errorLine(err error) uint {
-	var parse syntax.ParseError
-	if errors.As(err, &parse) {
-		return parse.Pos.Line()
-	}
-	return 0
-}
-
-// syntaxReason words a syntax error, where it can, as the shell does.
-func syntaxReason(err error) string {
-	var parse syntax.ParseError
-	if !errors.As(err, &parse) {
-		return "syntax error: " + err.Error()
-	}
-	text := parse.Text
-	word := ""
-	if at := strings.IndexByte(text, '`'); at >= 0 {
-		word, _, _ = strings.Cut(text[at+1:], "`")
-		word, _, _ = strings.Cut(word, " ")
-	}
-	switch {
-	case strings.Contains(text, "without closing quote"):
-		return "no closing quote"
-	case strings.Contains(text, "can only be used"), strings.Contains(text, "must be preceded"), strings.Contains(text, "not a valid start"),
-		strings.Contains(text, "is not a valid word"):
-		return "syntax error: unexpected '" + word + "'"
-	case strings.Contains(text, "must be followed by"), strings.Contains(text, "must end with"), strings.Contains(text, "without matching"):
-		return "syntax error: unmatched '" + word + "'"
-	}
-	return "syntax error: " + text
-}
-
 func (sh *shell) unuse() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.users--; sh.users == 0 {
+		sh.closed = true
 		sh.cancel()
 		for _, d := range sh.descriptors {
 			if d.close != nil {
@@ -284,73 +180,6 @@ func (sh *shell) build(v invocation) error {
 	}
 	sh.runner = runner
 	return nil
-}
-
-// environ is a shell's initial variables. While the interpreter is being built it hands out a
-// TMPDIR that no host can have, because the interpreter makes named pipes there.
-type environ struct {
-	variables []variable // of two with one name the latter counts
-	ready     bool
-}
-
-type variable struct {
-	name  string
-	value expand.Variable
-}
-
-const noDirectory = "/\x00"
-
-func (e *environ) Get(name string) expand.Variable {
-	if !e.ready && name == "TMPDIR" {
-		return expand.Variable{Set: true, Kind: expand.String, Str: noDirectory}
-	}
-	for i := len(e.variables) - 1; i >= 0; i-- {
-		if v := &e.variables[i]; v.name == name {
-			return v.value
-		}
-	}
-	return expand.Variable{}
-}
-
-func (e *environ) Each(yield func(string, expand.Variable) bool) {
-	for i := range e.variables {
-		if v := &e.variables[i]; !yield(v.name, v.value) {
-			return
-		}
-	}
-}
-
-func (sh *shell) environ(v invocation) *environ {
-	e := &environ{variables: make([]variable, 0, len(sh.call.Env)+16)}
-	set := func(name, value string, exported bool) {
-		v := expand.Variable{Set: true, Kind: expand.String, Str: value, Exported: exported}
-		e.variables = append(e.variables, variable{name, v})
-	}
-	id, group := strconv.Itoa(sh.p.cred.UID), strconv.Itoa(sh.p.cred.GID)
-	for _, v := range [...][2]string{
-		{"HOME", "/"}, {"PATH", defaultPath}, {"UID", id}, {"EUID", id}, {"GID", group}, {"USER_ID", id},
-		{"PS1", "$ "}, {"PS4", "+ "},
-	} {
-		set(v[0], v[1], false)
-	}
-	for _, kv := range sh.call.Env {
-		if name, value, ok := strings.Cut(kv, "="); ok && syntax.ValidName(name) {
-			set(name, value, true)
-		}
-	}
-	pid, parent := strconv.Itoa(sh.p.pid), strconv.Itoa(sh.p.ppid)
-	if s := sh.p.session; s != nil && s.terminal != nil {
-		rows, cols := s.terminal.Size()
-		sh.size = [2]int{rows, cols}
-		set("LINES", strconv.Itoa(rows), false)
-		set("COLUMNS", strconv.Itoa(cols), false)
-	}
-	for _, v := range [...][2]string{
-		{varShell, pid}, {varParent, parent}, {varSelf, pid}, {varArg0, v.name}, {varDepth, "0"},
-	} {
-		set(v[0], v[1], false)
-	}
-	return e
 }
 
 // command runs the text of sh -c. Its last simple command takes the shell's place, as mksh has it:
@@ -515,9 +344,23 @@ func (sh *shell) interruptible() (context.Context, context.CancelFunc) {
 		cancel()
 	}
 	return ctx, func() {
-		cancel()
+		if !sh.hasJobs() {
+			cancel() // else the jobs of this line go on in it, until the shell ends
+		}
 		sh.atPrompt()
 	}
+}
+
+// hasJobs tells whether background jobs are running.
+func (sh *shell) hasJobs() bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, job := range sh.jobs {
+		if !isDone(job) {
+			return true
+		}
+	}
+	return false
 }
 
 // followSize keeps LINES and COLUMNS as the terminal is.

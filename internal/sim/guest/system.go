@@ -367,13 +367,15 @@ func executable(v *vfs.View, file string) (string, error) {
 	return v.RealPath(file)
 }
 
-// untilKilled is a context that p's being killed ends, and its normal end does not.
-func untilKilled(parent context.Context, p *process) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
+// untilKilled is a context that p's being killed ends, and its normal end does not. After detach
+// not even the former: a signal that reaches p when it is about to end, or has ended, must not take
+// the context from the jobs that p leaves behind.
+func untilKilled(parent context.Context, p *process) (ctx context.Context, cancel context.CancelFunc, detach func()) {
+	ctx, end := context.WithCancel(parent)
 	stop := context.AfterFunc(p.ctx, func() {
 		if p.killedBy() != 0 {
-			cancel()
+			end()
 		}
 	})
-	return ctx, func() { stop(); cancel() }
+	return ctx, func() { stop(); end() }, func() { stop() }
 }

@@ -197,7 +197,7 @@ func boot(t testing.TB) *guest.Guest {
 	must(t, err)
 	t.Cleanup(func() {
 		g.Shutdown()
-		fsys.Close()
+		must(t, fsys.Close())
 	})
 	return g
 }

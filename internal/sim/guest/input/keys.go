@@ -79,10 +79,7 @@ func (p *parser) keyevent() ([]Event, error) {
 		if i > 0 && pause > 0 {
 			events = append(events, Event{Kind: Wait, Pause: pause})
 		}
-		code, err := p.code(name)
-		if err != nil {
-			return nil, err
-		}
+		code := codeOf(name)
 		events = append(events, Event{Kind: Key, Codes: []int{code}, Long: long})
 		if double {
 			events = append(events, Event{Kind: Key, Codes: []int{code}})
@@ -120,11 +117,7 @@ func (p *parser) combination() ([]Event, error) {
 	}
 	e := Event{Kind: Key}
 	for _, name := range p.args {
-		code, err := p.code(name)
-		if err != nil {
-			return nil, err
-		}
-		e.Codes = append(e.Codes, code)
+		e.Codes = append(e.Codes, codeOf(name))
 	}
 	events := []Event{e}
 	if hold > 0 {
@@ -133,13 +126,13 @@ func (p *parser) combination() ([]Event, error) {
 	return events, nil
 }
 
-// code reads a key's number or name, with or without KEYCODE_. KeyEvent.keyCodeFromString makes 0
+// codeOf reads a key's number or name, with or without KEYCODE_. KeyEvent.keyCodeFromString makes 0
 // of a name it does not know.
-func (p *parser) code(name string) (int, error) {
+func codeOf(name string) int {
 	if n, err := strconv.Atoi(name); err == nil {
-		return n, nil
+		return n
 	}
-	return Code(name), nil
+	return Code(name)
 }
 
 // Code is the number of a key's name, 0 for an unknown one.

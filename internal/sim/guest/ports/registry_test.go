@@ -71,7 +71,7 @@ func TestPortsAreRefusedAsByAKernel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { c.Close() })
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

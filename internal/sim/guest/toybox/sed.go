@@ -33,7 +33,6 @@ type sedCommand struct {
 	label    string
 	jump     int // of {: behind its }
 	active   bool
-	until    int // line that ends an active numeric range
 }
 
 // sedScript reads commands.

@@ -2,7 +2,6 @@ package toybox
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -26,9 +25,6 @@ type editor struct {
 	replaced  bool
 	quit      bool
 }
-
-// errQuit ends the reading of files.
-var errQuit = errors.New("quit")
 
 // run edits all files as one.
 func (e *editor) run(names []string, inputs func([]string, func(string, io.Reader) error) int) int {
@@ -233,7 +229,8 @@ func (e *editor) selected(cmd *sedCommand) bool {
 	case cmd.to == nil:
 		return e.matches(cmd.from)
 	case cmd.active:
-		cmd.active = !(cmd.to.line > 0 && e.line >= cmd.to.line || cmd.to.line == 0 && e.matches(cmd.to))
+		over := cmd.to.line > 0 && e.line >= cmd.to.line || cmd.to.line == 0 && e.matches(cmd.to)
+		cmd.active = !over
 		return cmd.to.line == 0 || e.line <= cmd.to.line
 	case e.matches(cmd.from):
 		cmd.active = cmd.to.line == 0 || cmd.to.line > e.line
@@ -293,12 +290,13 @@ func filled(text, from string, m []int) string {
 			b.WriteString(group(0))
 		case text[i] == '\\' && i+1 < len(text):
 			i++
-			if text[i] >= '0' && text[i] <= '9' {
-				b.WriteString(group(int(text[i] - '0')))
-			} else if text[i] == 'n' || text[i] == 't' {
-				b.WriteString(escape(text[i]))
-			} else {
-				b.WriteByte(text[i])
+			switch letter := text[i]; {
+			case letter >= '0' && letter <= '9':
+				b.WriteString(group(int(letter - '0')))
+			case letter == 'n' || letter == 't':
+				b.WriteString(escape(letter))
+			default:
+				b.WriteByte(letter)
 			}
 		default:
 			b.WriteByte(text[i])

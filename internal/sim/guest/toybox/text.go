@@ -436,7 +436,7 @@ func seq(c *Call) int {
 		if i > 0 {
 			out.WriteString(sep)
 		}
-		if _, err := out.WriteString(fmt.Sprintf("%0*s", wide, strconv.FormatFloat(v, 'f', -1, 64))); err != nil || c.Ctx.Err() != nil {
+		if _, err := fmt.Fprintf(out, "%0*s", wide, strconv.FormatFloat(v, 'f', -1, 64)); err != nil || c.Ctx.Err() != nil {
 			return 1
 		}
 	}

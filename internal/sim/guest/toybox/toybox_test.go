@@ -114,7 +114,7 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 func FuzzApplets(f *testing.F) {
 	for _, seed := range []string{"printf %-*s|%q\\0101 5 a", "grep -E (a|b)[", "find / -name [!a]*", "find / -printf %p%T@%z", "stat -c %f%N%Y /f",
-		"tr -cs [:alpha:]\\n a-", "cut -c 2-,1", "date +%s%j", "sort -k 2,2n /f", "seq 1 .5 2", "test ! ( a = b", "head -c 1k /f", "xargs -0 -I {} x {}", "ls -laR /"} {
+		"tr -cs [:alpha:]\\n a-", "cut -c 2-,1", "date +%s%j", "sort -k 2,2n /f", "seq 1 .5 2", "test ! ( a = b", "head -c 1k /f", "sed -e s/a/[&]/g;2q /f", "sed -n $!{h;d};x;G;p /f", "sed :a;s/^.\\{1,5\\}$/x&/;ta", "od -t x4 /f", "xargs -0 -I {} x {}", "ls -laR /"} {
 		f.Add(seed, "some\x00input\n")
 	}
 	f.Fuzz(func(t *testing.T, line, stdin string) {
@@ -123,7 +123,7 @@ func FuzzApplets(f *testing.F) {
 			return
 		}
 		switch args[0] {
-		case "printf", "grep", "stat", "tr", "cut", "sort", "test", "head", "tail", "wc", "uniq", "ls", "base64", "xxd", "cat", "basename", "dirname", "echo", "md5sum", "readlink", "[", "cmp":
+		case "sed", "od", "nl", "paste", "comm", "strings", "tac", "file", "find", "printf", "grep", "stat", "tr", "cut", "sort", "test", "head", "tail", "wc", "uniq", "ls", "base64", "xxd", "cat", "basename", "dirname", "echo", "md5sum", "readlink", "[", "cmp":
 			run(stdin, args...)
 		}
 	})

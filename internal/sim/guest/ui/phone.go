@@ -237,7 +237,8 @@ func (p *Phone) open(a app) {
 			kept = append(kept, other)
 		}
 	}
-	p.stack = append(kept, a)
+	kept = append(kept, a)
+	p.stack = kept
 	p.recents, p.ime = false, false
 }
 
