@@ -93,6 +93,7 @@ func (c *command) follow(ctx context.Context, linger time.Duration, over <-chan 
 		case <-last:
 			ending = true
 		case <-over:
+			<-c.done // follows at once, and has the last word in the log
 			over, ending = nil, true
 		case <-ctx.Done():
 			return context.Cause(ctx)
