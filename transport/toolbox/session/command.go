@@ -86,10 +86,7 @@ func (c *command) follow(ctx context.Context, linger time.Duration, over <-chan 
 		select {
 		case <-changed:
 		case <-done:
-			done = nil
-			timer := time.NewTimer(linger)
-			defer timer.Stop()
-			last = timer.C
+			done, last = nil, time.After(linger)
 		case <-last:
 			ending = true
 		case <-over:
