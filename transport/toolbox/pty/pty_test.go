@@ -265,7 +265,7 @@ func TestEndings(t *testing.T) {
 		if got := c.Do("POST", base, `{"id":"`+id+`"}`); got.Status != 201 {
 			t.Fatalf("create: %d %s", got.Status, got.Body)
 		}
-		reason := fmt.Sprintf(`{"exitCode":%d,"exitReason":"%s"}`, tt.exit, tt.reason)
+		reason := fmt.Sprintf(`{"exitCode":%d,"exitReason":%q}`, tt.exit, tt.reason)
 		if tt.reason == "" {
 			reason = `{"exitCode":0}`
 		}

@@ -86,13 +86,11 @@ func (c *command) follow(ctx context.Context, linger time.Duration, over <-chan 
 		select {
 		case <-changed:
 		case <-done:
-			done = nil
-			timer := time.NewTimer(linger)
-			defer timer.Stop()
-			last = timer.C
+			done, last = nil, time.After(linger)
 		case <-last:
 			ending = true
 		case <-over:
+			<-c.done // follows at once, and has the last word in the log
 			over, ending = nil, true
 		case <-ctx.Done():
 			return context.Cause(ctx)

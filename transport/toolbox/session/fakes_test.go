@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
@@ -185,7 +186,8 @@ func readAll(t *testing.T, conn *websocket.Conn) (text string, largest, code int
 	t.Helper()
 	for {
 		kind, data, err := conn.ReadMessage()
-		if closed, ok := err.(*websocket.CloseError); ok {
+		var closed *websocket.CloseError
+		if errors.As(err, &closed) {
 			return text, largest, closed.Code, closed.Text
 		}
 		if err != nil || kind != websocket.BinaryMessage {

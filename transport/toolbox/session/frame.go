@@ -54,20 +54,20 @@ func (f frames) command(id, key, text string, interactive bool) []byte {
 	end := "end-" + rand.Text()
 	b := make([]byte, 0, len(text)+1024)
 	b = fmt.Appendf(b, "cat >%s <<'%s' && {\n%s\n%s\n", file, end, text, end)
-	stdin := "</dev/null"
-	if interactive {
+	stdin, after := "</dev/null", ""
+	if interactive { // descriptor 7 keeps the pipe open both ways: opening it waits for nobody, and it never ends
 		fifo := string(guestshell.Quote(nil, f.fifo(id)))
-		b = fmt.Appendf(b, "[ -p %s ] || mkfifo -m 600 %s\n", fifo, fifo)
-		stdin = "<>" + fifo
+		b = fmt.Appendf(b, "[ -p %[1]s ] || mkfifo -m 600 %[1]s 2>/dev/null\nexec 7<>%[1]s\n", fifo)
+		stdin, after = "<"+fifo, "exec 7>&-\n"
 	}
-	return fmt.Appendf(b, "\\command . %s %s >&8 2>&9\n}\n%s\n", file, stdin, f.mark(key, `"$?"`))
+	return fmt.Appendf(b, "\\command . %s %s >&8 2>&9\n}\n%s\n%s", file, stdin, f.mark(key, `"$?"`), after)
 }
 
 // feed is the command that brings what it reads to a command's standard input. Both ends make the pipe;
 // whoever holds it open for both ways waits for nobody.
 func (f frames) feed(id string) string {
 	fifo := string(guestshell.Quote(nil, f.fifo(id)))
-	return fmt.Sprintf("mkfifo -m 600 %[1]s 2>/dev/null; exec cat 1<>%[1]s", fifo)
+	return fmt.Sprintf("mkfifo -m 600 %[1]s 2>/dev/null; exec 7<>%[1]s; exec cat >&7", fifo)
 }
 
 // clean removes the session's files.

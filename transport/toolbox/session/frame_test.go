@@ -91,7 +91,11 @@ func FuzzFrame(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", frame, err)
 		}
-		if len(file.Stmts) != 2 {
+		want := 2 // the command and the mark
+		if interactive {
+			want++ // closing its input
+		}
+		if len(file.Stmts) != want {
 			t.Errorf("%q has %d statements", frame, len(file.Stmts))
 		}
 	})

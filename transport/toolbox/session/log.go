@@ -49,7 +49,7 @@ func (l *log) write(stream int, data []byte) {
 		room := maxLine - len(*part)
 		switch {
 		case len(line) > room:
-			line, rest, ended = data[:room], data[room:], true
+			line, rest = data[:room], data[room:] // the line ends here
 			fallthrough
 		case ended && len(*part) > 0:
 			*part = append(*part, line...)

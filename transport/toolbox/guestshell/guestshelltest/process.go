@@ -43,9 +43,11 @@ func (s Shell) Start(_ context.Context, _ string, o adb.ShellStart) (guestshell.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	p := &Process{cmd: cmd, pieces: make(chan pieceOf), closed: make(chan struct{}), done: make(chan struct{}), exit: adb.NoExit}
 	if o.PTY {
-		return p, p.terminal(o.Rows, o.Cols)
+		err := p.terminal(o.Rows, o.Cols)
+		return p, err
 	}
-	return p, p.pipes()
+	err := p.pipes()
+	return p, err
 }
 
 // Process is a process of this machine in the place of one of a guest.
