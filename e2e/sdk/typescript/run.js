@@ -305,7 +305,7 @@ function makeSteps(sandbox) {
     }],
 
     ['computer.start', async () => { const r = await computer.start(); check(r.message, r) }],
-    ['computer.status', async () => { const r = await computer.getStatus(); check(r.status === 'active', r) }],
+    ['computer.status', async () => { const r = await computer.getStatus(); check(['active', 'partial'].includes(r.status), r) }],
     ['computer.screenshot_full', async () => {
       const size = png((await computer.screenshot.takeFullScreen()).screenshot)
       check(size.width > 0 && size.height > 0, size)
