@@ -51,6 +51,9 @@ type App struct {
 	server  *transport.Server
 }
 
+// lockWait is how long what a killed runner left behind may hold the ledger's lock.
+const lockWait = 3 * time.Second
+
 // Build wires the program from its settings and starts nothing: it takes the ledger's lock,
 // reads the ledger and measures the host. Close what Build returned, or Run it.
 func Build(ctx context.Context, cfg configs.Config, log *zap.Logger) (*App, error) {
@@ -64,7 +67,9 @@ func Build(ctx context.Context, cfg configs.Config, log *zap.Logger) (*App, erro
 	if err != nil {
 		return nil, err
 	}
-	lock, err := ledger.Acquire(cfg.Host.InstancesPath)
+	within, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	lock, err := ledger.Acquire(within, cfg.Host.InstancesPath)
 	if err != nil {
 		return nil, err
 	}

@@ -129,8 +129,8 @@ func TestSIGTERMDuringCreate(t *testing.T) {
 		got <- answer
 	}()
 	eventually(t, 10*time.Second, "cvd launches the device", func() error {
-		if len(h.processes("cvd")) == 0 {
-			return errors.New("no cvd")
+		if len(h.processes("crosvm")) == 0 { // the cvd that is there first may only have been asked something
+			return errors.New("no crosvm")
 		}
 		return nil
 	})

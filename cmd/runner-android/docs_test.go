@@ -2,9 +2,11 @@ package main_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -64,7 +66,8 @@ func TestExamplesOfTheDocumentation(t *testing.T) {
 		ready(e)
 		cmd := exec.Command("sh", "-eu")
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "R="+r.url, "A=Authorization: Bearer "+token, "API_TOKEN="+token)
+		cmd.Env = append(os.Environ(), "R="+r.url, "A=Authorization: Bearer "+token, "API_TOKEN="+token,
+			"T="+r.url+"/sandboxes/dev-1/toolbox", "C="+prepare(t, r, dir, e))
 		cmd.Stdin = strings.NewReader(`
 curl() { command curl --silent --show-error --max-time 60 --write-out '\nstatus %{http_code}\n' "$@"; }
 go() { :; }
@@ -86,6 +89,29 @@ go() { :; }
 	}
 	r.want(200, "POST", "/sandboxes/dev-1/destroy", nil)
 	h.wantClean()
+}
+
+// prepare makes the files that the examples of the toolbox use, here and in the device, and the command
+// whose id it returns.
+func prepare(t *testing.T, r *runner, dir string, e example) (command string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "a.txt"), []byte("needle\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(e.script, "$T/files") {
+		r.exec("dev-1", `mkdir -p /sdcard/Download/old /data/local/tmp/x && cd /sdcard && echo needle >a.txt && cp a.txt b.txt && cp a.txt Download`)
+	}
+	if !strings.Contains(e.script, "$C") {
+		return ""
+	}
+	answer := r.want(202, "POST", "/sandboxes/dev-1/toolbox/process/session/s/exec", `{"command":"sleep 1","runAsync":true}`)
+	var started struct {
+		Command string `json:"cmdId"`
+	}
+	if err := json.Unmarshal(answer.body, &started); err != nil || started.Command == "" {
+		t.Fatalf("%v: %s", err, answer.body)
+	}
+	return started.Command
 }
 
 func lastLines(s string) string {

@@ -309,7 +309,7 @@ func processes(t *testing.T, d *adb.Device) {
 	if err := p.Resize(50, 100); err != nil {
 		t.Error(err)
 	}
-	if _, data, err := p.Next(); string(data) != "xterm-256color\n" || err != nil {
+	if _, data, err := p.Next(); string(data) != "xterm-256color\r\n" || err != nil {
 		t.Errorf("got %q, %v", data, err)
 	}
 	var wg sync.WaitGroup

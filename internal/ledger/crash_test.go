@@ -1,11 +1,13 @@
 package ledger_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
@@ -102,16 +104,19 @@ func TestAFullDiskAtAnyStepSaysSoAndTearsNothing(t *testing.T) {
 func TestASecondRunnerIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "instances")
-	first, err := ledger.Acquire(dir)
+	first, err := ledger.Acquire(t.Context(), dir)
 	must(t, err)
-	_, err = ledger.Acquire(dir)
+	soon, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = ledger.Acquire(soon, dir)
 	if !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) {
 		t.Errorf("got %v, want a Conflict that names the holder", err)
 	}
-	must(t, first.Release())
-	must(t, first.Release())
-	again, err := ledger.Acquire(dir)
+	release := time.AfterFunc(time.Millisecond, func() { _ = first.Release() })
+	defer release.Stop()
+	again, err := ledger.Acquire(t.Context(), dir)
 	must(t, err)
+	must(t, again.Release())
 	must(t, again.Release())
 }
 

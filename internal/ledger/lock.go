@@ -1,12 +1,14 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -17,18 +19,22 @@ import (
 // the process ends, however it ends.
 type Lock struct{ file *flock.Flock }
 
-// Acquire takes the lock of dir, which is made when it is missing. Conflict, with the holder's
-// pid, when another runner has it. The lock file stays for ever: removing it would let two
+// lockRetry is how often a lock that is held is tried again.
+const lockRetry = 20 * time.Millisecond
+
+// Acquire takes the lock of dir, which is made when it is missing. It waits for one that is held until
+// ctx ends: a runner that was killed can leave a child between fork and exec, which has it a moment
+// longer. Then it is a Conflict, with the holder's pid. The lock file stays for ever: removing it would let two
 // runners hold locks on two files of one name.
-func Acquire(dir string) (*Lock, error) {
+func Acquire(ctx context.Context, dir string) (*Lock, error) {
 	path := filepath.Join(dir, lockName)
 	op := "lock " + path
 	if err := os.MkdirAll(dir, dirPerm); err != nil {
 		return nil, fault.Wrap(fault.Internal, op, err)
 	}
 	file := flock.New(path, flock.SetPermissions(0o644))
-	got, err := file.TryLock()
-	if err != nil {
+	got, err := file.TryLockContext(ctx, lockRetry)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fault.Wrap(fault.Internal, op, err)
 	}
 	if !got {
