@@ -9,6 +9,7 @@ import (
 	validator "github.com/pb33f/libopenapi-validator"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 
+	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/openapi"
 )
 
@@ -56,6 +57,15 @@ func inDocument(path string) string {
 	return strings.ReplaceAll(path, ":*}", "}")
 }
 
+// methodsOf are the methods that the document describes of a route. Of any method it describes all that
+// clients are generated for: TRACE is left out, and CONNECT is none of OpenAPI's.
+func methodsOf(r transport.Route) []string {
+	if r.Method == "*" {
+		return []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+	}
+	return []string{r.Method}
+}
+
 // Ensure the document describes every route, and no route that is not there.
 func TestTheDocumentIsTheRouteTables(t *testing.T) {
 	t.Parallel()
@@ -76,8 +86,10 @@ func TestTheDocumentIsTheRouteTables(t *testing.T) {
 	_, all := serveAll(t)
 	var served []string
 	for _, r := range all {
-		if name := r.Method + " " + inDocument(r.Path); !slices.Contains(served, name) {
-			served = append(served, name)
+		for _, method := range methodsOf(r) {
+			if name := method + " " + inDocument(r.Path); !slices.Contains(served, name) {
+				served = append(served, name)
+			}
 		}
 	}
 	for _, name := range served {
@@ -88,6 +100,51 @@ func TestTheDocumentIsTheRouteTables(t *testing.T) {
 	for _, name := range described {
 		if !slices.Contains(served, name) {
 			t.Errorf("%s is described and not served", name)
+		}
+	}
+}
+
+// refused are the operations that only ever say no, with another status than 501.
+var refused = []string{"getBuildLogs", "getEntrypoint", "getEntrypointLogs", "restartProcess", "getProcessLogs", "getProcessErrors"}
+
+// Ensure each operation says what comes when all goes well, or 501, and what comes otherwise.
+func TestEveryOperationHasItsAnswers(t *testing.T) {
+	t.Parallel()
+	for path, item := range model(t).Paths.PathItems.FromOldest() {
+		for method, operation := range item.GetOperations().FromOldest() {
+			well := false
+			for status := range operation.Responses.Codes.KeysFromOldest() {
+				well = well || strings.HasPrefix(status, "2") || status == "101" || status == "501"
+			}
+			if well == slices.Contains(refused, operation.OperationId) {
+				t.Errorf("%s %s: says that all may go well: %t", method, path, well)
+			}
+			if fails := operation.Responses.Default != nil; fails != (path != "/") {
+				t.Errorf("%s %s: says that it may fail: %t", method, path, fails)
+			}
+		}
+	}
+}
+
+// Ensure the parameters in each path are those that its operations describe.
+func TestEveryPathHasItsParameters(t *testing.T) {
+	t.Parallel()
+	for path, item := range model(t).Paths.PathItems.FromOldest() {
+		for method, operation := range item.GetOperations().FromOldest() {
+			rest := path
+			for _, p := range slices.Concat(item.Parameters, operation.Parameters) {
+				if p.In != "path" {
+					continue
+				}
+				without := strings.Replace(rest, "{"+p.Name+"}", "", 1)
+				if without == rest || p.Required == nil || !*p.Required {
+					t.Errorf("%s %s: the parameter %s is not in the path, or not required", method, path, p.Name)
+				}
+				rest = without
+			}
+			if strings.Contains(rest, "{") {
+				t.Errorf("%s %s: not all of its parameters are described", method, path)
+			}
 		}
 	}
 }
