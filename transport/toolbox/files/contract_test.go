@@ -277,11 +277,22 @@ func TestListAndInfo(t *testing.T) {
 		}
 	}
 	old := strings.Replace(file, `,"modifiedAt":"2026-02-08T07:06:05Z"`, "", 1)
-	for version, want := range map[string]string{"0.187.9": old, "v0.139.0": old, "": old, "dev": old, "0.188.0": file, "1.0.0": file} {
+	for version, want := range map[string]string{
+		"0.139.0": old, "v0.139.0": old, "0.183.9": old, "0.183.0-rc.1": old, // they refuse what they do not know
+		"0.184.0": file, "0.187.9": file, // and these want it
+		"0.188.0": file, "1.0.0": file, "": file, "dev": file, "0.0.0-dev": file, "v0.0.0-dev": file, "0.x": file,
+	} {
 		got := r.Do("GET", r.route("/files/info", "path", "b.txt"), "", "X-Daytona-Source: sdk-go", "X-Daytona-SDK-Version: "+version)
 		if got.Body != `{"name":"b.txt",`+want {
 			t.Errorf("for version %s of the Go SDK: %s", version, got.Body)
 		}
+		got = r.Do("GET", r.route("/files", "path", "@"), "", "X-Daytona-Source: sdk-go", "X-Daytona-SDK-Version: "+version)
+		if dated := strings.Contains(got.Body, "modifiedAt"); got.Status != 200 || dated != (want == file) {
+			t.Errorf("a listing for version %s of the Go SDK: %s", version, got.Body)
+		}
+	}
+	if got := r.Do("GET", r.route("/files/info", "path", "b.txt"), "", "X-Daytona-Source: sdk-python", "X-Daytona-SDK-Version: 0.139.0"); got.Body != `{"name":"b.txt",`+file {
+		t.Errorf("for other SDKs: %s", got.Body)
 	}
 }
 
