@@ -296,6 +296,60 @@ func TestListAndInfo(t *testing.T) {
 	}
 }
 
+// Ensure what is neither file nor directory has Go's name for its mode, in listings too.
+func TestInfoOnOtherThings(t *testing.T) {
+	t.Parallel()
+	r := start(t, guestshelltest.Host(), &guestfilestest.Disk{}, Options{})
+	if err := syscall.Mkfifo(r.dir+"/a+b c", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ path, mode, name, permissions string }{
+		{"a+b c", "prw-r--r--", "a+b c", "0644"}, {"/dev/zero", "Dcrw-rw-rw-", "zero", "0666"}, {"/", "d", "/", "0"},
+	} {
+		got := r.Do("GET", r.route("/files/info", "path", tt.path), "")
+		if got.Status != 200 || got.Field(t, "name") != tt.name || !strings.HasPrefix(got.Field(t, "mode"), tt.mode) ||
+			!strings.HasPrefix(got.Field(t, "permissions"), tt.permissions) {
+			t.Errorf("%s: %d %s", tt.path, got.Status, got.Body)
+		}
+	}
+	if got := r.Do("GET", r.route("/files"), ""); !strings.Contains(got.Body, `"name":"a+b c","size":0,"mode":"prw-r--r--"`) {
+		t.Errorf("listing: %d %s", got.Status, got.Body)
+	}
+}
+
+// Ensure both spellings of the routes without a name, and the SDKs' of a space, are those of one route.
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	r := start(t, guestshelltest.Host(), &guestfilestest.Disk{}, Options{})
+	body, header := form(t, field{"file", "x", "content"})
+	const base = "/sandboxes/dev-1/toolbox"
+	for i, prefix := range []string{base, base + "/proxy/2280"} {
+		name := fmt.Sprint("new-", i)
+		for _, tt := range []struct {
+			method, path, body string
+			status             int
+		}{
+			{"POST", "/files/upload?path=" + name + "/deep/a+b.txt", body, 200}, // makes the directories
+			{"GET", "/files/info?path=" + name + "/deep/a%20b.txt", "", 200},
+			{"GET", "/files/?path=" + name, "", 200},
+			{"GET", "/files?path=" + name, "", 200},
+			{"DELETE", "/files/?path=" + name + "/deep/a+b.txt", "", 204},
+			{"DELETE", "/files?path=" + name + "&recursive=true", "", 204},
+		} {
+			if got := r.Do(tt.method, prefix+tt.path, tt.body, header); got.Status != tt.status || got.Header.Get("Location") != "" {
+				t.Errorf("%s %s: %d %s", tt.method, tt.path, got.Status, got.Body)
+			}
+		}
+		r.wantNone(t, name)
+	}
+	for _, request := range []string{"POST /files", "PUT /files", "GET /files/upload", "GET /files/none", "POST /files/info"} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := r.Do(method, base+path, ""); got.Status != 404 || got.Body != "404 page not found" || got.Header.Get("Content-Type") != "text/plain" {
+			t.Errorf("%s: %d %q as %s", request, got.Status, got.Body, got.Header.Get("Content-Type"))
+		}
+	}
+}
+
 // regexpSize is the size of the first entry, which depends on the file system.
 func regexpSize(t *testing.T, body string) string {
 	t.Helper()
