@@ -201,6 +201,11 @@ func TestScreenshots(t *testing.T) {
 		t.Errorf("posted: %v", rest)
 	}
 	picture(t, c.Do("POST", base+"/screenshot", ""))
+	for body, x := range map[string]float64{`{}`: 0, `{"show_cursor":true}`: 100, `{"show_cursor":"false","showCursor":true}`: 0, `{"showCursor":null}`: 0} {
+		if _, _, rest := picture(t, c.Do("POST", base+"/screenshot", body)); rest["cursorPosition"].(map[string]any)["x"] != x {
+			t.Errorf("posted %s: %v", body, rest)
+		}
+	}
 }
 
 func TestScreenshotRefuses(t *testing.T) {
@@ -345,6 +350,10 @@ func TestStatus(t *testing.T) {
 		{"GET", "/process/adb/status", `{"processName":"adb","running":true}`},
 		{"GET", "/process/webrtc/status", `{"processName":"webrtc","running":false}`},
 		{"GET", "/process/xvfb/status", `{"processName":"xvfb","running":false}`},
+		{"GET", "/process/xfce4/status", `{"processName":"xfce4","running":false}`},
+		{"GET", "/process/x11vnc/status", `{"processName":"x11vnc","running":false}`},
+		{"GET", "/process/novnc/status/", `{"processName":"novnc","running":false}`},
+		{"GET", "/process/atspi/status", `{"processName":"atspi","running":false}`},
 		{"POST", "/process/adb/restart", `{"error":"process \"adb\" cannot be restarted: an Android device has no such process of its own"}`},
 		{"GET", "/process/xvfb/logs", `{"error":"process \"xvfb\" cannot be asked for logs: an Android device has no such process of its own"}`},
 		{"GET", "/process/xvfb/errors", `{"error":"process \"xvfb\" cannot be asked for errors: an Android device has no such process of its own"}`},

@@ -277,10 +277,75 @@ func TestListAndInfo(t *testing.T) {
 		}
 	}
 	old := strings.Replace(file, `,"modifiedAt":"2026-02-08T07:06:05Z"`, "", 1)
-	for version, want := range map[string]string{"0.187.9": old, "v0.139.0": old, "": old, "dev": old, "0.188.0": file, "1.0.0": file} {
+	for version, want := range map[string]string{
+		"0.139.0": old, "v0.139.0": old, "0.183.9": old, "0.183.0-rc.1": old, // they refuse what they do not know
+		"0.184.0": file, "0.187.9": file, // and these want it
+		"0.188.0": file, "1.0.0": file, "": file, "dev": file, "0.0.0-dev": file, "v0.0.0-dev": file, "0.x": file,
+	} {
 		got := r.Do("GET", r.route("/files/info", "path", "b.txt"), "", "X-Daytona-Source: sdk-go", "X-Daytona-SDK-Version: "+version)
 		if got.Body != `{"name":"b.txt",`+want {
 			t.Errorf("for version %s of the Go SDK: %s", version, got.Body)
+		}
+		got = r.Do("GET", r.route("/files", "path", "@"), "", "X-Daytona-Source: sdk-go", "X-Daytona-SDK-Version: "+version)
+		if dated := strings.Contains(got.Body, "modifiedAt"); got.Status != 200 || dated != (want == file) {
+			t.Errorf("a listing for version %s of the Go SDK: %s", version, got.Body)
+		}
+	}
+	if got := r.Do("GET", r.route("/files/info", "path", "b.txt"), "", "X-Daytona-Source: sdk-python", "X-Daytona-SDK-Version: 0.139.0"); got.Body != `{"name":"b.txt",`+file {
+		t.Errorf("for other SDKs: %s", got.Body)
+	}
+}
+
+// Ensure what is neither file nor directory has Go's name for its mode, in listings too.
+func TestInfoOnOtherThings(t *testing.T) {
+	t.Parallel()
+	r := start(t, guestshelltest.Host(), &guestfilestest.Disk{}, Options{})
+	if err := syscall.Mkfifo(r.dir+"/a+b c", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ path, mode, name, permissions string }{
+		{"a+b c", "prw-r--r--", "a+b c", "0644"}, {"/dev/zero", "Dcrw-rw-rw-", "zero", "0666"}, {"/", "d", "/", "0"},
+	} {
+		got := r.Do("GET", r.route("/files/info", "path", tt.path), "")
+		if got.Status != 200 || got.Field(t, "name") != tt.name || !strings.HasPrefix(got.Field(t, "mode"), tt.mode) ||
+			!strings.HasPrefix(got.Field(t, "permissions"), tt.permissions) {
+			t.Errorf("%s: %d %s", tt.path, got.Status, got.Body)
+		}
+	}
+	if got := r.Do("GET", r.route("/files"), ""); !strings.Contains(got.Body, `"name":"a+b c","size":0,"mode":"prw-r--r--"`) {
+		t.Errorf("listing: %d %s", got.Status, got.Body)
+	}
+}
+
+// Ensure both spellings of the routes without a name, and the SDKs' of a space, are those of one route.
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	r := start(t, guestshelltest.Host(), &guestfilestest.Disk{}, Options{})
+	body, header := form(t, field{"file", "x", "content"})
+	const base = "/sandboxes/dev-1/toolbox"
+	for i, prefix := range []string{base, base + "/proxy/2280"} {
+		name := fmt.Sprint("new-", i)
+		for _, tt := range []struct {
+			method, path, body string
+			status             int
+		}{
+			{"POST", "/files/upload?path=" + name + "/deep/a+b.txt", body, 200}, // makes the directories
+			{"GET", "/files/info?path=" + name + "/deep/a%20b.txt", "", 200},
+			{"GET", "/files/?path=" + name, "", 200},
+			{"GET", "/files?path=" + name, "", 200},
+			{"DELETE", "/files/?path=" + name + "/deep/a+b.txt", "", 204},
+			{"DELETE", "/files?path=" + name + "&recursive=true", "", 204},
+		} {
+			if got := r.Do(tt.method, prefix+tt.path, tt.body, header); got.Status != tt.status || got.Header.Get("Location") != "" {
+				t.Errorf("%s %s: %d %s", tt.method, tt.path, got.Status, got.Body)
+			}
+		}
+		r.wantNone(t, name)
+	}
+	for _, request := range []string{"POST /files", "PUT /files", "GET /files/upload", "GET /files/none", "POST /files/info"} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := r.Do(method, base+path, ""); got.Status != 404 || got.Body != "404 page not found" || got.Header.Get("Content-Type") != "text/plain" {
+			t.Errorf("%s: %d %q as %s", request, got.Status, got.Body, got.Header.Get("Content-Type"))
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // fileInfo writes what Daytona calls FileInfo.
 type fileInfo struct {
 	guestfiles.Entry
-	strict bool // the client breaks on fields that it does not know
+	undated bool // without modifiedAt
 }
 
 // AppendJSON implements transport.Appender.
@@ -29,7 +29,7 @@ func (i fileInfo) AppendJSON(dst []byte) []byte {
 	dst = transport.AppendString(append(dst, `,"mode":`...), i.Mode.String())
 	// The layout of time.Time.String, which clients have learned to read.
 	dst = append(at.AppendFormat(append(dst, `,"modTime":"`...), "2006-01-02 15:04:05.999999999 -0700 MST"), '"')
-	if !i.strict {
+	if !i.undated {
 		dst = append(at.AppendFormat(append(dst, `,"modifiedAt":"`...), time.RFC3339Nano), '"')
 	}
 	dst = strconv.AppendBool(append(dst, `,"isDir":`...), i.Mode.IsDir())
@@ -44,22 +44,21 @@ func appendPermissions(dst []byte, mode fs.FileMode) []byte {
 	return append(dst, '0', byte('0'+p>>6), byte('0'+p>>3&7), byte('0'+p&7))
 }
 
-// strict reports whether the client is a Go SDK before 0.188, which refuses unknown fields; one that does not
-// tell its version counts as old (daytona: internal/util/compat.go).
-func strict(c *transport.Ctx) bool {
-	header := &c.Fasthttp().Request.Header
-	return string(header.Peek("X-Daytona-Source")) == "sdk-go" && before(string(header.Peek("X-Daytona-SDK-Version")), 0, 188)
+// lacksModifiedAt reports whether the client breaks on modifiedAt: a Go SDK before 0.184. Those up to 0.187 refuse
+// fields that they do not know, and from 0.184 on they want this one (daytona: pull requests 4890 and 5020). As with
+// the daemon, builds of developers (0.0.0-…) and whoever does not tell a version count as new.
+func lacksModifiedAt(c *transport.Ctx) bool {
+	return c.Header("X-Daytona-Source") == "sdk-go" && before(c.Header("X-Daytona-SDK-Version"), 184)
 }
 
-// before reports whether a version is older than major.minor, or none.
-func before(version string, major, minor int) bool {
+// before reports whether a version is a release older than 0.minor.
+func before(version string, minor int) bool {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(parts) < 2 {
-		return true
+	if len(parts) < 2 || parts[0] != "0" {
+		return false
 	}
-	x, errX := strconv.Atoi(parts[0])
-	y, errY := strconv.Atoi(parts[1])
-	return errX != nil || errY != nil || x < major || x == major && y < minor
+	n, err := strconv.Atoi(parts[1])
+	return err == nil && n > 0 && n < minor
 }
 
 func (d *Door) info(c *transport.Ctx, u *use) error {
@@ -71,7 +70,7 @@ func (d *Door) info(c *transport.Ctx, u *use) error {
 	if err != nil {
 		return err
 	}
-	return c.Append(http.StatusOK, fileInfo{guestfiles.EntryOf(path.Base(name), st), strict(c)})
+	return c.Append(http.StatusOK, fileInfo{guestfiles.EntryOf(path.Base(name), st), lacksModifiedAt(c)})
 }
 
 func (d *Door) list(c *transport.Ctx, u *use) error {
@@ -87,7 +86,7 @@ func (d *Door) list(c *transport.Ctx, u *use) error {
 	if err != nil {
 		return err
 	}
-	answer := listing{entries, strict(c)}
+	answer := listing{entries, lacksModifiedAt(c)}
 	if len(entries) <= inOnePiece {
 		return c.Append(http.StatusOK, answer)
 	}
@@ -101,7 +100,7 @@ const inOnePiece = 1000
 // listing is a directory as JSON.
 type listing struct {
 	entries []guestfiles.Entry
-	strict  bool
+	undated bool
 }
 
 // AppendJSON implements transport.Appender.
@@ -111,7 +110,7 @@ func (l listing) AppendJSON(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = fileInfo{e, l.strict}.AppendJSON(dst)
+		dst = fileInfo{e, l.undated}.AppendJSON(dst)
 	}
 	return append(dst, ']')
 }
@@ -122,7 +121,7 @@ func (l listing) write(_ context.Context, w *bufio.Writer) error {
 		if i > 0 {
 			buf = append(buf, ',')
 		}
-		if buf = (fileInfo{e, l.strict}).AppendJSON(buf); len(buf) > 32<<10 {
+		if buf = (fileInfo{e, l.undated}).AppendJSON(buf); len(buf) > 32<<10 {
 			if _, err := w.Write(buf); err != nil {
 				return err
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/toolbox"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestshell/guestshelltest"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
 
@@ -91,6 +92,8 @@ func TestExecute(t *testing.T) {
 		{"unknown fields", map[string]any{"command": "echo x", "runAsync": true}, 0, "x\n"},
 		{"time enough", map[string]any{"command": "echo x", "timeout": 60}, 0, "x\n"},
 		{"no UTF-8", map[string]any{"command": `printf 'a\377b'`}, 0, "a\ufffdb"},
+		{"as the SDK of February 2026 has it", map[string]any{"command": `sh -c "export A=$(echo 'Yg==' | base64 -d); echo 'ZWNobyAkQQ==' | base64 -d | sh"`}, 0, "b\n"},
+		{"a child that is killed", map[string]any{"command": "sh -c 'kill -9 $$'"}, 137, "…"},
 		{"what looks like the prologue", map[string]any{"command": "echo runner-NONCE 7"}, 0, "runner-NONCE 7\n"},
 	}
 	for _, tt := range tests {
@@ -110,6 +113,20 @@ func TestExecute(t *testing.T) {
 				t.Errorf("the prologue shows: %q", result)
 			}
 		})
+	}
+}
+
+// Ensure the command is the shell's standard input, in the words of Android's shell too.
+func TestExecuteInAndroidsShell(t *testing.T) {
+	t.Parallel()
+	c := start(t, guestshelltest.Genuine(t), nil, Options{})
+	for command, want := range map[string]string{
+		"cat\necho x":        `{"exitCode":0,"result":"echo x\n"}`, // it eats the rest of itself
+		"echo a; exit 3\nls": `{"exitCode":3,"result":"a\n"}`,
+	} {
+		if got := c.Do("POST", executePath, body(t, map[string]any{"command": command})); got.Status != 200 || got.Body != want {
+			t.Errorf("%q: %d %s, want %s", command, got.Status, got.Body, want)
+		}
 	}
 }
 

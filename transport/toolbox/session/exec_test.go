@@ -157,3 +157,30 @@ func TestAnswersBySDKVersion(t *testing.T) {
 		}
 	}
 }
+
+// Ensure both words for a command that nobody waits for are answered with its name only, and its logs at once, as far
+// as they are, in each generation's shape.
+func TestAsync(t *testing.T) {
+	t.Parallel()
+	c := start(t, guestshelltest.Host(), Options{})
+	for _, word := range []string{"async", "runAsync"} {
+		c.create(word)
+		got := c.Do("POST", base+"/"+word+"/exec", `{"command":"echo out; read x","`+word+`":true}`)
+		id := got.Field(t, "cmdId")
+		if want := `{"cmdId":"` + id + `","output":null,"stdout":null,"stderr":null,"exitCode":null}`; got.Status != 202 || id == "" || got.Body != want {
+			t.Errorf("%s: %d %s", word, got.Status, got.Body)
+		}
+		until(t, "it has begun", func() bool { return c.Do("GET", logsPath(word, id), "").Body == "out\n" })
+		for header, want := range map[string]string{
+			"X-Daytona-SDK-Version: 0.139.0": "\x01\x01\x01out\n", "X-Daytona-Split-Output: true": "\x01\x01\x01out\n",
+			newest: `{"output":"\u0001\u0001\u0001out\n","stdout":"out\n","stderr":""}`,
+		} {
+			if got := c.Do("GET", logsPath(word, id)+"/", "", header); got.Status != 200 || got.Body != want {
+				t.Errorf("%s for %s: %d %q", word, header, got.Status, got.Body)
+			}
+		}
+		if got := c.Do("GET", base+"/"+word+"/command/"+id, ""); got.Body != `{"id":"`+id+`","command":"echo out; read x"}` {
+			t.Errorf("%s: %s", word, got.Body)
+		}
+	}
+}

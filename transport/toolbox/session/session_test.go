@@ -82,8 +82,13 @@ func TestSessionsRefuse(t *testing.T) {
 		{"its logs", "GET", one + "/command/none/logs", "", 404, "NOT_FOUND", "not found: command not found"},
 		{"its logs, followed", "GET", one + "/command/none/logs?follow=true", "", 404, "NOT_FOUND", "not found: command not found"},
 		{"its input", "POST", one + "/command/none/input", `{"data":"x"}`, 404, "NOT_FOUND", "not found: command not found"},
+		{"logs of an unknown session, followed", "GET", base + "/none/command/x/logs?follow=true", "", 404, "NOT_FOUND", "not found: session not found"},
 		{"logs of an unknown session", "GET", base + "/none/command/x/logs", "", 404, "NOT_FOUND", "not found: session not found"},
 		{"input after the end", "POST", one + "/command/" + done + "/input", `{"data":"x"}`, 410, "GONE", "gone: command has already completed with exit code 0"},
+		{"an answer to nothing", "POST", one + "/command/" + done + "/input", `x`, 400, "INVALID_REQUEST_BODY", "invalid body request: "},
+		{"delete the entry point", "DELETE", base + "/entrypoint", "", 404, "NOT_FOUND", "not found: session not found"},
+		{"exec in the entry point", "POST", base + "/entrypoint/exec", `{"command":"x"}`, 500, "INTERNAL_SERVER_ERROR",
+			"failed to execute command: not found: session not found"},
 		{"the entry point", "GET", base + "/entrypoint", "", 404, "NOT_FOUND", "not found: session not found"},
 		{"its logs", "GET", base + "/entrypoint/logs", "", 404, "NOT_FOUND", "not found: session not found"},
 		{"a stopped sandbox", "POST", "/sandboxes/stopped/toolbox/process/session", `{"sessionId":"s"}`, 409, "CONFLICT",
@@ -95,6 +100,12 @@ func TestSessionsRefuse(t *testing.T) {
 		got := c.Do(tt.method, tt.path, tt.body)
 		if got.Status != tt.status || got.Field(t, "code") != tt.code || !strings.HasPrefix(got.Field(t, "message"), tt.message) {
 			t.Errorf("%s: %d %s", tt.name, got.Status, got.Body)
+		}
+		if strings.HasSuffix(tt.path, "follow=true") { // nor is there a socket
+			again := c.Do(tt.method, tt.path, "", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+			if again.Status != tt.status || again.Field(t, "message") != tt.message {
+				t.Errorf("%s, by socket: %d %s", tt.name, again.Status, again.Body)
+			}
 		}
 	}
 }

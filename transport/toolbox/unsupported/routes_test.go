@@ -22,7 +22,9 @@ func TestRefusals(t *testing.T) {
 		"GET lsp/workspacesymbols", "GET lsp/workspace-symbols", "GET process/commands/x", "POST process/interpreter/context",
 		"DELETE process/interpreter/context/x", "GET process/interpreter/execute", "GET env", "GET system/metrics",
 		"GET computeruse/recordings", "POST computeruse/recordings/start", "GET computeruse/recordings/x/download",
-		"DELETE computeruse/recordings/x", "GET computeruse/a11y/tree", "POST computeruse/a11y/find", "POST process/code-run",
+		"DELETE computeruse/recordings/x", "POST computeruse/recordings/stop", "GET computeruse/recordings/x", "POST computeruse/a11y/node/focus",
+		"POST computeruse/a11y/node/invoke", "POST computeruse/a11y/node/value", "POST git/init", "GET git/config", "POST git/credentials",
+		"GET git/remotes", "POST git/reset", "POST git/restore", "POST git/branches/", "GET process/commands/x/", "POST process/code-run/", "GET computeruse/a11y/tree", "POST computeruse/a11y/find", "POST process/code-run",
 	} {
 		for _, prefix := range []string{"/sandboxes/dev-1/toolbox/", "/sandboxes/dev-1/toolbox/proxy/2280/"} {
 			method, path, _ := strings.Cut(request, " ")
@@ -30,6 +32,10 @@ func TestRefusals(t *testing.T) {
 			if message := got.Field(t, "message"); got.Status != 501 || got.Field(t, "code") != "NOT_IMPLEMENTED" || len(message) < 30 ||
 				!strings.HasPrefix(message, "not implemented: ") {
 				t.Errorf("%s: %d %s", request, got.Status, got.Body)
+			}
+			below, _, _ := strings.Cut(path, "?")
+			if got.Field(t, "statusCode") != "501" || got.Field(t, "method") != method || got.Field(t, "path") != "/"+below || got.Field(t, "timestamp") == "" {
+				t.Errorf("%s: %s", request, got.Body)
 			}
 		}
 	}
