@@ -41,7 +41,7 @@ func TestCommandsDoNotWaitForEachOther(t *testing.T) {
 		return messages.Lease{Serial: string(msg.(messages.AttachSandbox).ID), Done: make(chan struct{})}, nil
 	})
 	c := transporttest.Start(t, transport.Options{}, func(s *transport.Server) {
-		toolbox.Mount(s, New(lease.New(lessor), shell, Options{}).Routes())
+		toolbox.Mount(s, New(lease.New(lessor, nil), shell, Options{}).Routes())
 	})
 	var requests sync.WaitGroup
 	for i := range devices * each {
