@@ -3,7 +3,6 @@ package vm
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -127,12 +126,7 @@ func (a *adbGate) restart() error {
 
 func (a *adbGate) serve(ctx context.Context, listener net.Listener) {
 	// It fails only with its listener, and then the port is as closed as it can be.
-	_ = adbd.Serve(ctx, listener, adbd.Device{Guest: a.guest, Faults: &a.switches, Dial: a.dial})
-}
-
-// dial connects tcp:PORT to a port of the guest.
-func (a *adbGate) dial(ctx context.Context, port int) (io.ReadWriteCloser, error) {
-	return a.guest.DialPort(ctx, port)
+	_ = adbd.Serve(ctx, listener, a.device())
 }
 
 // serveFlapping serves for a period, refuses for a period, and so on.

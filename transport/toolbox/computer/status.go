@@ -79,7 +79,10 @@ func (d *Door) processStatus(c *transport.Ctx) error {
 	}
 	running := false
 	if name == "adb" || name == "webrtc" {
-		adb, display, _ := d.health(held)
+		adb, display, err := d.health(held)
+		if err != nil && context.Cause(held.Context) != nil {
+			return err
+		}
 		running = name == "adb" && adb || name == "webrtc" && display
 	}
 	return c.JSON(http.StatusOK, map[string]any{"processName": name, "running": running})
