@@ -64,17 +64,21 @@ func (r *runner) percentile99(ctx context.Context, devices, commands, rounds int
 // atOnce runs so many commands at once, spread over the devices, each on a connection that is open
 // already, and returns how long each took.
 func (r *runner) atOnce(ctx context.Context, devices, commands int) ([]time.Duration, error) {
-	wires := make([]*wire, commands)
-	for i := range wires {
+	wires := make([]*wire, 0, commands)
+	defer func() {
+		for _, w := range wires {
+			w.close()
+		}
+	}()
+	for i := range commands {
 		w, err := dial(ctx, r.commandTarget(sandboxName(i%devices), fiftyCommand), time.Minute)
 		if err != nil {
 			return nil, err
 		}
-		defer w.close()
+		wires = append(wires, w)
 		if err := w.exchange(); err != nil { // the device's first command opens what the others use
 			return nil, err
 		}
-		wires[i] = w
 	}
 	took := make([]time.Duration, commands)
 	start := make(chan struct{})
