@@ -309,12 +309,16 @@ func (sh *shell) pipe(p *vfs.Pipe, write bool) (io.ReadWriteCloser, error) {
 	if write {
 		return &openFile{p}, nil
 	}
-	defer p.Close()
 	again, err := duplicate(p.File)
 	if err != nil {
+		p.Close()
 		return nil, err
 	}
-	context.AfterFunc(sh.ctx, func() { again.SetDeadline(time.Unix(1, 0)) })
+	p.File.Close() // again is its one reader; but the pipe keeps its name, for those who open it while that reads
+	context.AfterFunc(sh.ctx, func() {
+		again.SetDeadline(time.Unix(1, 0))
+		p.Close()
+	})
 	return again, nil
 }
 
