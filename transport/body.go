@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -142,6 +143,10 @@ func giveUpBody(rc *fasthttp.RequestCtx) {
 	}
 }
 
+// formPiece is how much of a form is read at once. By itself the form's reader takes 4 KiB, each with a
+// deadline of its own (a profile of an upload had a third of the time there).
+const formPiece = 64 << 10
+
 // Multipart reads the body of a route that streams it, part by part. Invalid when it is no form.
 func (c *Ctx) Multipart() (*Form, error) {
 	boundary := c.rc.Request.Header.MultipartFormBoundary()
@@ -150,7 +155,7 @@ func (c *Ctx) Multipart() (*Form, error) {
 	}
 	body := c.BodyReader()
 	closing := &lookout{r: body, mark: "--" + string(boundary) + "--"}
-	return &Form{multipart.NewReader(closing, string(boundary)), body, closing}, nil
+	return &Form{multipart.NewReader(bufio.NewReaderSize(closing, formPiece), string(boundary)), body, closing}, nil
 }
 
 // Form is a multipart body on its way.
