@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 const (
 	transferBytes = 256 << 20
 	transferPairs = 8
+	transferPiece = 256 << 10
 	inGuest       = "/data/local/tmp/"
 )
 
@@ -136,16 +138,26 @@ func (r *runner) toolbox(d device, path string, query url.Values) string {
 	return "http://" + r.addr + "/sandboxes/" + d.ID + "/toolbox" + path + "?" + query.Encode()
 }
 
-// send makes a request with the token whose body is streamed, and returns the answer.
-func (r *runner) send(ctx context.Context, method, address, contentType string, body io.Reader) (*http.Response, error) {
+// request is one with the token.
+func (r *runner) request(ctx context.Context, method, address string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err == nil {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req, err
+}
+
+// read asks for something.
+func (r *runner) read(ctx context.Context, address string) (*http.Response, error) {
+	req, err := r.request(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
+	return r.send(req)
+}
+
+// send returns the answer, whose body is still to be read.
+func (r *runner) send(req *http.Request) (*http.Response, error) {
 	resp, err := r.client.Do(req)
 	if err != nil {
 		return nil, err
@@ -153,28 +165,40 @@ func (r *runner) send(ctx context.Context, method, address, contentType string, 
 	if resp.StatusCode != http.StatusOK {
 		said, _ := io.ReadAll(io.LimitReader(resp.Body, 300))
 		resp.Body.Close()
-		return nil, fmt.Errorf("%s %s: %s %s", method, address, resp.Status, said)
+		return nil, fmt.Errorf("%s %s: %s %s", req.Method, req.URL, resp.Status, said)
 	}
 	return resp, nil
 }
 
-// upload sends a file as the toolbox's form.
+// upload sends a file as the toolbox's form, with its length said in advance, as curl and the SDKs do.
 func (r *runner) upload(ctx context.Context, d device, file, name string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	body, w := io.Pipe()
-	form := multipart.NewWriter(w)
-	go func() {
-		part, err := form.CreateFormFile("file", name)
-		if err == nil {
-			_, err = io.CopyBuffer(struct{ io.Writer }{part}, struct{ io.Reader }{f}, make([]byte, 256<<10))
-		}
-		w.CloseWithError(errors.Join(err, form.Close()))
-	}()
-	resp, err := r.send(ctx, http.MethodPost, r.toolbox(d, "/files/upload", url.Values{"path": {inGuest + name}}), form.FormDataContentType(), body)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	var around bytes.Buffer
+	form := multipart.NewWriter(&around)
+	if _, err := form.CreateFormFile("file", name); err != nil {
+		return err
+	}
+	head := bytes.Clone(around.Bytes())
+	around.Reset()
+	if err := form.Close(); err != nil {
+		return err
+	}
+	req, err := r.request(ctx, http.MethodPost, r.toolbox(d, "/files/upload", url.Values{"path": {inGuest + name}}),
+		io.MultiReader(bytes.NewReader(head), f, &around))
+	if err != nil {
+		return err
+	}
+	req.ContentLength = int64(len(head)) + info.Size() + int64(around.Len())
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	resp, err := r.send(req)
 	if err != nil {
 		return err
 	}
@@ -183,12 +207,12 @@ func (r *runner) upload(ctx context.Context, d device, file, name string) error 
 
 // download reads a file and throws it away.
 func (r *runner) download(ctx context.Context, d device, name string, size int64) error {
-	resp, err := r.send(ctx, http.MethodGet, r.toolbox(d, "/files/download", url.Values{"path": {inGuest + name}}), "", nil)
+	resp, err := r.read(ctx, r.toolbox(d, "/files/download", url.Values{"path": {inGuest + name}}))
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	n, err := io.Copy(io.Discard, resp.Body)
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, resp.Body, make([]byte, transferPiece))
 	if err == nil && n != size {
 		err = fmt.Errorf("download of %s: %d bytes, want %d", name, n, size)
 	}
@@ -211,7 +235,7 @@ func measureListing(ctx context.Context, l *lab) (figures []figure, notes []stri
 		err := takeTurns(5,
 			func() error {
 				return timed(&took.ours, func() error {
-					resp, err := r.send(ctx, http.MethodGet, address, "", nil)
+					resp, err := r.read(ctx, address)
 					if err != nil {
 						return err
 					}
