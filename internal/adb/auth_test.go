@@ -1,13 +1,16 @@
 package adb_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -136,33 +139,20 @@ func TestKeyFilesAreThoseOfAdb(t *testing.T) {
 	}
 }
 
-func TestAKeyIsMadeOnce(t *testing.T) {
+// Ensure all keys that can be read are, and that one which cannot is told of.
+func TestKeysOfAFileAndADirectory(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "new", "adbkey")
-	var wg sync.WaitGroup
-	got := make([]string, 4)
-	for i := range got {
-		wg.Go(func() {
-			k, err := adb.EnsureKey(path, "runner@host 1")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			got[i] = k.Public()
-		})
+	path := filepath.Join(t.TempDir(), "adbkey")
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
 	}
-	wg.Wait()
-	for _, public := range got {
-		if public != got[0] || !strings.HasSuffix(public, " runner@host_1") && !strings.HasSuffix(public, " @unknown") {
-			t.Errorf("got %.20q…%q", public, public[max(0, len(public)-20):])
-		}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
 	}
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info, err)
-	}
-	if names, err := os.ReadDir(filepath.Dir(path)); err != nil || len(names) != 2 {
-		t.Errorf("left behind: %v, %v", names, err)
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "bad.adb_key"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)

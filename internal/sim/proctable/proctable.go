@@ -58,12 +58,6 @@ func Read(pid int) (Process, bool) {
 	return p, true
 }
 
-// Self returns the id of the calling process.
-func Self() ID {
-	p, _ := Read(os.Getpid())
-	return p.ID
-}
-
 // List returns all processes that are visible.
 func List() []Process {
 	entries, err := os.ReadDir("/proc")

@@ -49,9 +49,6 @@ func (r *Root) in(parts ...string) string {
 	return filepath.Join(append([]string{r.Dir}, parts...)...)
 }
 
-// UID is the user that owns the devices: the caller.
-func (r *Root) UID() int { return r.uid }
-
 // RuntimeDir is /var/tmp/cvd (CVD_RUNTIME_PATH).
 func (r *Root) RuntimeDir() string { return r.in("var", "tmp", "cvd") }
 
