@@ -15,8 +15,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/daytonaio/runner-android/internal/fault"
-	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/toolbox"
@@ -25,26 +23,7 @@ import (
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
 
-const (
-	serial = "127.0.0.1:6520"
-	base   = "/sandboxes/dev-1/toolbox/computeruse"
-)
-
-// lessor gives leases for "dev-1" that end with left.
-func lessor(left <-chan struct{}) transporttest.AskerFunc {
-	return func(_ context.Context, msg any) (any, error) {
-		m, ok := msg.(messages.AttachSandbox)
-		switch {
-		case !ok:
-			return nil, fault.Internalf("asked %T", msg)
-		case m.ID == "dev-1":
-			return messages.Lease{Serial: serial, Done: left}, nil
-		case m.ID == "stopped":
-			return nil, fault.Conflictf("sandbox stopped is stopped: is the sandbox started?")
-		}
-		return nil, fault.NotFoundf("sandbox %s does not exist on this runner", m.ID)
-	}
-}
+const base = "/sandboxes/dev-1/toolbox/computeruse"
 
 // Help texts, abridged: of Android 14 and of Android 10.
 const (
@@ -92,7 +71,7 @@ func (d *fakeDevice) show(img *image.RGBA) {
 }
 
 func (d *fakeDevice) Run(ctx context.Context, on string, s guestshell.Script) (guestshell.Result, error) {
-	if on != serial {
+	if on != transporttest.Serial {
 		d.t.Errorf("run on %q", on)
 	}
 	return d.Guest.Run(ctx, on, s)
@@ -124,7 +103,7 @@ func gradient(w, h int) *image.RGBA {
 
 func start(t *testing.T, guest Guest, left <-chan struct{}, o Options) *transporttest.Client {
 	t.Helper()
-	door := New(lease.New(lessor(left), nil), guest, o)
+	door := New(lease.New(transporttest.Lessor(left), nil), guest, o)
 	return transporttest.Start(t, transport.Options{}, func(s *transport.Server) { toolbox.Mount(s, door.Routes()) })
 }
 

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/daytonaio/runner-android/internal/fault"
-	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/toolbox"
@@ -26,22 +24,6 @@ import (
 
 // base is where the routes are mounted.
 const base = "/sandboxes/dev-1/toolbox"
-
-// lessor gives leases for "dev-1" that end with left.
-func lessor(left <-chan struct{}) transporttest.AskerFunc {
-	return func(_ context.Context, msg any) (any, error) {
-		m, ok := msg.(messages.AttachSandbox)
-		switch {
-		case !ok:
-			return nil, fault.Internalf("asked %T", msg)
-		case m.ID == "dev-1":
-			return messages.Lease{Serial: "127.0.0.1:6520", Done: left}, nil
-		case m.ID == "stopped":
-			return nil, fault.Conflictf("sandbox stopped is stopped: is the sandbox started?")
-		}
-		return nil, fault.NotFoundf("sandbox %s does not exist on this runner", m.ID)
-	}
-}
 
 // one is Devices of one.
 type one struct{ guestfiles.Device }
@@ -85,7 +67,7 @@ func startLeased(t *testing.T, shell guestshell.Shell, disk *guestfilestest.Disk
 	if len(limits) > 0 {
 		options.Limits = limits[0]
 	}
-	door := New(lease.New(lessor(left), nil), one{disk}, shell, o)
+	door := New(lease.New(transporttest.Lessor(left), nil), one{disk}, shell, o)
 	c := transporttest.Start(t, options, func(s *transport.Server) { toolbox.Mount(s, door.Routes()) })
 	return &rig{c, dir, disk}
 }

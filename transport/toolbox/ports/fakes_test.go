@@ -12,31 +12,12 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/adb"
 	"github.com/daytonaio/runner-android/internal/fault"
-	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/toolbox"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
-
-const serial = "127.0.0.1:6520"
-
-// lessor gives leases for "dev-1" that end with left.
-func lessor(left <-chan struct{}) transporttest.AskerFunc {
-	return func(_ context.Context, msg any) (any, error) {
-		m, ok := msg.(messages.AttachSandbox)
-		switch {
-		case !ok:
-			return nil, fault.Internalf("asked %T", msg)
-		case m.ID == "dev-1":
-			return messages.Lease{Serial: serial, Done: left}, nil
-		case m.ID == "stopped":
-			return nil, fault.Conflictf("sandbox stopped is stopped: is the sandbox started?")
-		}
-		return nil, fault.NotFoundf("sandbox %s does not exist on this runner", m.ID)
-	}
-}
 
 // fakeGuest is a device whose ports are servers on loopback.
 type fakeGuest struct {
@@ -50,14 +31,14 @@ type fakeGuest struct {
 var _ Guest = (*fakeGuest)(nil)
 
 func (g *fakeGuest) Run(ctx context.Context, on string, s guestshell.Script) (guestshell.Result, error) {
-	if on != serial {
+	if on != transporttest.Serial {
 		return guestshell.Result{}, fault.Internalf("run on %q", on)
 	}
 	return g.run(ctx, string(s.Text))
 }
 
 func (g *fakeGuest) Dial(ctx context.Context, on, service string) (net.Conn, error) {
-	if on != serial {
+	if on != transporttest.Serial {
 		return nil, fault.Internalf("dial on %q", on)
 	}
 	g.mu.Lock()
@@ -142,7 +123,7 @@ func (g *fakeGuest) serveRaw(t *testing.T, port int, h func(net.Conn)) {
 
 func start(t *testing.T, guest Guest, left <-chan struct{}, o Options, limits ...transport.Limits) *transporttest.Client {
 	t.Helper()
-	door := New(lease.New(lessor(left), nil), guest, o)
+	door := New(lease.New(transporttest.Lessor(left), nil), guest, o)
 	options := transport.Options{}
 	if len(limits) > 0 {
 		options.Limits = limits[0]

@@ -16,7 +16,6 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/daytonaio/runner-android/internal/fault"
-	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/toolbox"
@@ -25,27 +24,9 @@ import (
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
 
-// lessor gives leases for "dev-1" that end with left.
-func lessor(left <-chan struct{}) transporttest.AskerFunc {
-	return func(_ context.Context, msg any) (any, error) {
-		switch m := msg.(type) {
-		case messages.AttachSandbox:
-			switch m.ID {
-			case "dev-1":
-				return messages.Lease{Serial: "127.0.0.1:6520", Done: left}, nil
-			case "stopped":
-				return nil, fault.Conflictf("sandbox stopped is stopped: is the sandbox started?")
-			}
-			return nil, fault.NotFoundf("sandbox %s does not exist on this runner", m.ID)
-		default:
-			return nil, fault.Internalf("asked %T", msg)
-		}
-	}
-}
-
 func start(t *testing.T, shell guestshell.Shell, left <-chan struct{}, o Options, limits ...transport.Limits) *transporttest.Client {
 	t.Helper()
-	door := New(lease.New(lessor(left), nil), shell, o)
+	door := New(lease.New(transporttest.Lessor(left), nil), shell, o)
 	options := transport.Options{}
 	if len(limits) > 0 {
 		options.Limits = limits[0]

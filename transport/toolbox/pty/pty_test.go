@@ -17,7 +17,6 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/adb"
 	"github.com/daytonaio/runner-android/internal/fault"
-	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/toolbox"
@@ -35,53 +34,18 @@ var shells = map[string]func(testing.TB) guestshelltest.Shell{
 	"mksh and toybox":    guestshelltest.Genuine,
 }
 
-// guest is a device whose shells are those of this machine.
-type guest struct {
-	guestshelltest.Shell
-	left chan struct{} // closed when the device leaves started
-	fail error         // of Start
-
-	mu      sync.Mutex
-	started []*guestshelltest.Process
-}
-
-func (g *guest) Start(ctx context.Context, serial string, o adb.ShellStart) (guestshell.Process, error) {
-	if g.fail != nil {
-		return nil, g.fail
-	}
-	p, err := g.Shell.Start(ctx, serial, o)
-	if err == nil {
-		g.mu.Lock()
-		g.started = append(g.started, p.(*guestshelltest.Process))
-		g.mu.Unlock()
-	}
-	return p, err
-}
-
-// Ask gives leases for "dev-1".
-func (g *guest) Ask(_ context.Context, msg any) (any, error) {
-	switch m := msg.(messages.AttachSandbox); m.ID {
-	case "dev-1":
-		return messages.Lease{Serial: "127.0.0.1:6520", Done: g.left}, nil
-	case "stopped":
-		return nil, fault.Conflictf("sandbox stopped is stopped: is the sandbox started?")
-	default:
-		return nil, fault.NotFoundf("sandbox %s does not exist on this runner", m.ID)
-	}
-}
-
 const base = "/sandboxes/dev-1/toolbox/process/pty"
 
 type caller struct {
 	*transporttest.Client
 	t     *testing.T
-	guest *guest
+	guest *guestshelltest.Device
 }
 
 func start(t *testing.T, shell guestshelltest.Shell, o Options) caller {
 	t.Helper()
-	g := &guest{Shell: shell, left: make(chan struct{})}
-	door := New(lease.New(g, nil), g, o)
+	g := guestshelltest.NewDevice(shell)
+	door := New(lease.New(transporttest.Lessor(g.Left), nil), g, o)
 	c := transporttest.Start(t, transport.Options{}, func(s *transport.Server) { toolbox.Mount(s, door.Routes()) })
 	t.Cleanup(func() {
 		var all struct{ Sessions []info }
@@ -388,7 +352,7 @@ func TestRefusals(t *testing.T) {
 func TestShellThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	c := start(t, guestshelltest.Host(), Options{})
-	c.guest.fail = fault.Unavailablef("the device is away")
+	c.guest.Fail = fault.Unavailablef("the device is away")
 	for range 2 {
 		if got := c.Do("POST", base, `{"id":"p"}`); got.Status != 503 || got.Field(t, "error") != "the device is away" {
 			t.Errorf("%d %s", got.Status, got.Body)
@@ -408,14 +372,14 @@ func TestDeviceLeaves(t *testing.T) {
 	c.Do("POST", base, `{"id":"q"}`)
 	lost := c.socket(base+"/p/connect", "")
 	lost.says("connected")
-	c.guest.started[0].Lose()
+	c.guest.Started(0).Lose()
 	lost.until(func() bool { return false })
 	if lost.closed.Code != 1011 || !strings.HasPrefix(lost.closed.Text, "adb ") {
 		t.Errorf("lost: %v", lost.closed)
 	}
 	ended := c.socket(base+"/q/connect", protocolExit, protocolExit)
 	ended.says("connected")
-	close(c.guest.left)
+	close(c.guest.Left)
 	ended.says("the device left started")
 	ended.until(func() bool { return false })
 	if ended.closed.Code != 1011 || !strings.Contains(ended.closed.Text, "the device left started") {
@@ -446,9 +410,9 @@ func (f *flood) Start(context.Context, string, adb.ShellStart) (guestshell.Proce
 // Ensure a client who does not keep up is sent away, and nobody waits for it.
 func TestSlowClient(t *testing.T) {
 	t.Parallel()
-	g := &guest{left: make(chan struct{})}
+	g := guestshelltest.NewDevice(guestshelltest.Shell{})
 	f := &flood{end: make(chan struct{})}
-	door := New(lease.New(g, nil), f, Options{MaxBehind: 64 << 10})
+	door := New(lease.New(transporttest.Lessor(g.Left), nil), f, Options{MaxBehind: 64 << 10})
 	c := caller{transporttest.Start(t, transport.Options{}, func(s *transport.Server) { toolbox.Mount(s, door.Routes()) }), t, g}
 	c.Do("POST", base, `{"id":"p"}`)
 	s := c.socket(base+"/p/connect", "")

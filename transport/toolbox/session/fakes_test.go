@@ -1,23 +1,17 @@
 package session
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/fasthttp/websocket"
 
-	"github.com/daytonaio/runner-android/internal/adb"
-	"github.com/daytonaio/runner-android/internal/fault"
-	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/toolbox"
-	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestshell/guestshelltest"
 	"github.com/daytonaio/runner-android/transport/transporttest"
 )
@@ -25,44 +19,13 @@ import (
 // patience bounds every wait of a test.
 const patience = 20 * time.Second
 
-// guest is a device whose shells are those of this machine.
-type guest struct {
-	guestshelltest.Shell
-	left chan struct{} // closed when the device leaves started
-
-	mu      sync.Mutex
-	started []*guestshelltest.Process
-}
-
-func (g *guest) Start(ctx context.Context, serial string, o adb.ShellStart) (guestshell.Process, error) {
-	p, err := g.Shell.Start(ctx, serial, o)
-	if err == nil {
-		g.mu.Lock()
-		g.started = append(g.started, p.(*guestshelltest.Process))
-		g.mu.Unlock()
-	}
-	return p, err
-}
-
-// Ask gives leases for "dev-1".
-func (g *guest) Ask(_ context.Context, msg any) (any, error) {
-	switch m := msg.(messages.AttachSandbox); m.ID {
-	case "dev-1":
-		return messages.Lease{Serial: "127.0.0.1:6520", Done: g.left}, nil
-	case "stopped":
-		return nil, fault.Conflictf("sandbox stopped is stopped: is the sandbox started?")
-	default:
-		return nil, fault.NotFoundf("sandbox %s does not exist on this runner", m.ID)
-	}
-}
-
 const base = "/sandboxes/dev-1/toolbox/process/session"
 
 // client knows the routes.
 type client struct {
 	*transporttest.Client
 	t     *testing.T
-	guest *guest
+	guest *guestshelltest.Device
 }
 
 func (c client) on(t *testing.T) client { return client{c.For(t), t, c.guest} }
@@ -70,14 +33,14 @@ func (c client) on(t *testing.T) client { return client{c.For(t), t, c.guest} }
 // start serves a device whose shell is sh; its sessions end before the test does.
 func start(t *testing.T, shell guestshelltest.Shell, o Options) client {
 	t.Helper()
-	g := &guest{Shell: shell, left: make(chan struct{})}
+	g := guestshelltest.NewDevice(shell)
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
 	if o.Linger == 0 {
 		o.Linger = 30 * time.Millisecond
 	}
-	door := New(lease.New(g, nil), g, g, o)
+	door := New(lease.New(transporttest.Lessor(g.Left), nil), g, g, o)
 	c := transporttest.Start(t, transport.Options{}, func(s *transport.Server) { toolbox.Mount(s, door.Routes()) })
 	t.Cleanup(func() {
 		var all []struct{ SessionID string }

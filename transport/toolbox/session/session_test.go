@@ -260,7 +260,7 @@ func TestLeaseEndsSessions(t *testing.T) {
 	if _, _, err := follows.ReadMessage(); err != nil {
 		t.Fatal(err)
 	}
-	close(c.guest.left)
+	close(c.guest.Left)
 	const why = "the device left started"
 	if text, _, code, reason := readAll(t, follows); code != 1011 || !strings.Contains(reason, why) || !strings.Contains(text, why) {
 		t.Errorf("%q, close %d %q", text, code, reason)
@@ -278,7 +278,7 @@ func TestLostDevice(t *testing.T) {
 	if _, _, err := follows.ReadMessage(); err != nil {
 		t.Fatal(err)
 	}
-	c.guest.started[0].Lose()
+	c.guest.Started(0).Lose()
 	if _, _, code, reason := readAll(t, follows); code != 1011 || !strings.Contains(reason, "session's shell: adb ") {
 		t.Errorf("close %d %q", code, reason)
 	}
