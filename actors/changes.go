@@ -51,7 +51,7 @@ func (s *Sandbox) onResize(msg messages.ResizeSandbox, reply kernel.Reply) {
 // resized decides what the next start gets. A device that has booted keeps its disk: Cuttlefish makes
 // a disk anew, without the guest's files, when the size of what lies below it changes
 // (cuttlefish-cvd: the layout of the composite disk).
-func resized(state sandbox.State, f sandbox.Facts, want sandbox.Resources) (sandbox.Resources, error) {
+func resized(state sandbox.State, f *sandbox.Facts, want sandbox.Resources) (sandbox.Resources, error) {
 	now := f.AtNextStart()
 	next := want.OrDefault(now)
 	switch {

@@ -135,13 +135,14 @@ type fakeDevice struct {
 	unrecorded                                           bool // the ledger takes no failure
 }
 
-func (d *fakeDevice) Facts() sandbox.Facts {
+func (d *fakeDevice) Facts() *sandbox.Facts {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.factsPanic {
 		panic("facts")
 	}
-	return d.facts
+	now := d.facts
+	return &now
 }
 
 func (d *fakeDevice) Observe(ctx context.Context) sandbox.Observation {

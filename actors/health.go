@@ -75,7 +75,7 @@ type course struct {
 // judge decides from state, observation and intent what a sandbox is, and whether an
 // operation that an earlier runner left half-done is to be carried on. Not knowing is no
 // verdict: the state stays, and the device is looked at again.
-func judge(now sandbox.State, life sandbox.Life, f sandbox.Facts) course {
+func judge(now sandbox.State, life sandbox.Life, f *sandbox.Facts) course {
 	switch {
 	case f.Intent == sandbox.IntentDestroyed:
 		return course{begin: opDestroy}

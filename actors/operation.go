@@ -216,7 +216,7 @@ func (s *Sandbox) onDone(msg done) {
 
 // settle says what a sandbox is after an operation. It never guesses: what was seen decides,
 // and the operation only explains it.
-func settle(kind opKind, err error, life sandbox.Life, f sandbox.Facts) (sandbox.State, string) {
+func settle(kind opKind, err error, life sandbox.Life, f *sandbox.Facts) (sandbox.State, string) {
 	switch {
 	case err == nil && f.Intent == sandbox.IntentStopped: // a stop, or what was to be left stopped
 		return sandbox.Stopped, ""

@@ -33,8 +33,8 @@ type Devices interface {
 // doing the same again carries on from there. All of them work whatever an earlier runner
 // left half-done.
 type Device interface {
-	// Facts returns what is on record, at once.
-	Facts() sandbox.Facts
+	// Facts returns what is on record, at once. It is shared: nobody changes it.
+	Facts() *sandbox.Facts
 	// Observe looks at the device; it changes nothing and answers Life unknown rather than
 	// waiting beyond its context.
 	Observe(ctx context.Context) sandbox.Observation

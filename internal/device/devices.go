@@ -181,13 +181,13 @@ type Device struct {
 	mu     sync.Mutex
 	known  bool
 	rec    ledger.Record
-	facts  sandbox.Facts
+	facts  *sandbox.Facts // replaced, never changed
 	booted bool // sys.boot_completed was seen since the last launch
 	vm     vm
 }
 
-// Facts returns what is on record.
-func (d *Device) Facts() sandbox.Facts {
+// Facts returns what is on record. It is shared: nobody changes it.
+func (d *Device) Facts() *sandbox.Facts {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.facts
@@ -216,16 +216,17 @@ func (d *Device) publish() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.rec
-	d.facts = sandbox.Facts{
+	facts := &sandbox.Facts{
 		Known: d.known, Intent: r.Intent, Created: r.Created, Failure: r.Failure, Begun: r.CreatedAt,
 		Group: r.Group, Instance: r.Instance, Snapshot: r.Snapshot, Resources: sandbox.Resources(r.Resources),
 		Next: sandbox.Resources(r.Next), Network: sandbox.Network(r.Network),
 		Unchecked: r.Disk != (ledger.Disk{}), Metadata: r.Metadata, LaunchPID: r.Launcher.PID,
 	}
 	if r.Instance != 0 {
-		d.facts.ADBPort = r.Instance.ADBPort(d.o.ADBBasePort)
-		d.facts.ADBSerial = r.Instance.Serial(d.o.ADBBasePort)
+		facts.ADBPort = r.Instance.ADBPort(d.o.ADBBasePort)
+		facts.ADBSerial = r.Instance.Serial(d.o.ADBBasePort)
 	}
+	d.facts = facts
 }
 
 // save changes the record on disk first and in memory only when that worked.

@@ -175,12 +175,12 @@ type Facts struct {
 }
 
 // Spec is what a create that is carried on, or tried again, wants.
-func (f Facts) Spec() Spec {
+func (f *Facts) Spec() Spec {
 	return Spec{Snapshot: f.Snapshot, Resources: f.Resources, Metadata: f.Metadata, Network: f.Network}
 }
 
 // AtNextStart is what the device gets when it boots the next time.
-func (f Facts) AtNextStart() Resources {
+func (f *Facts) AtNextStart() Resources {
 	if f.Next != (Resources{}) {
 		return f.Next
 	}
