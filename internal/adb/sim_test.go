@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,28 +16,8 @@ import (
 	"github.com/daytonaio/runner-android/internal/sim/guest"
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 	"github.com/daytonaio/runner-android/internal/sim/guestfs"
+	"github.com/daytonaio/runner-android/internal/sim/guestfs/guestfstest"
 )
-
-// memDisk is a disk in memory.
-type memDisk struct {
-	mu   sync.RWMutex
-	data []byte
-}
-
-func (d *memDisk) Size() int64 { return int64(len(d.data)) }
-func (d *memDisk) Sync() error { return nil }
-
-func (d *memDisk) ReadAt(p []byte, off int64) (int, error) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return copy(p, d.data[off:]), nil
-}
-
-func (d *memDisk) WriteAt(p []byte, off int64) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return copy(d.data[off:], p), nil
-}
 
 // simulated is a device of internal/sim, whose code of the protocol is not ours.
 type simulated struct {
@@ -49,7 +28,7 @@ type simulated struct {
 // simulate starts a device that ends with the test.
 func simulate(t testing.TB, diskMB int, change func(*adbd.Device)) *simulated {
 	t.Helper()
-	fsys, err := guestfs.Open(&memDisk{data: make([]byte, diskMB<<20)}, guestfs.Options{})
+	fsys, err := guestfs.Open(guestfstest.NewDisk(diskMB<<20), guestfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

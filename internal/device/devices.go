@@ -182,7 +182,7 @@ type Device struct {
 	known  bool
 	rec    ledger.Record
 	facts  *sandbox.Facts // replaced, never changed
-	booted bool // sys.boot_completed was seen since the last launch
+	booted bool           // sys.boot_completed was seen since the last launch
 	vm     vm
 }
 

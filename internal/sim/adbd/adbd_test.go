@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,30 +15,10 @@ import (
 	"github.com/daytonaio/runner-android/internal/sim/guest"
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 	"github.com/daytonaio/runner-android/internal/sim/guestfs"
+	"github.com/daytonaio/runner-android/internal/sim/guestfs/guestfstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// memDisk is a disk in memory.
-type memDisk struct {
-	mu   sync.Mutex
-	data []byte
-}
-
-func (d *memDisk) Size() int64 { return int64(len(d.data)) }
-func (d *memDisk) Sync() error { return nil }
-
-func (d *memDisk) ReadAt(p []byte, off int64) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return copy(p, d.data[off:]), nil
-}
-
-func (d *memDisk) WriteAt(p []byte, off int64) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return copy(d.data[off:], p), nil
-}
 
 // limit is how long a test waits for something that should take milliseconds.
 const limit = 20 * time.Second
@@ -47,7 +26,7 @@ const limit = 20 * time.Second
 // serve starts a device and returns its address and parts.
 func serve(t testing.TB, change ...func(*Device)) (addr string, d Device) {
 	t.Helper()
-	fsys, err := guestfs.Open(&memDisk{data: make([]byte, 256<<20)}, guestfs.Options{})
+	fsys, err := guestfs.Open(guestfstest.NewDisk(256<<20), guestfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

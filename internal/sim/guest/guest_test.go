@@ -2,7 +2,6 @@ package guest_test
 
 import (
 	"bytes"
-	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -13,45 +12,20 @@ import (
 	"github.com/daytonaio/runner-android/internal/sim/guest"
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 	"github.com/daytonaio/runner-android/internal/sim/guestfs"
+	"github.com/daytonaio/runner-android/internal/sim/guestfs/guestfstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// memDisk is a disk in memory.
-type memDisk struct {
-	mu   sync.Mutex
-	data []byte
-}
-
-func (d *memDisk) Size() int64 { return int64(len(d.data)) }
-func (d *memDisk) Sync() error { return nil }
-
-func (d *memDisk) ReadAt(p []byte, off int64) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if n := copy(p, d.data[off:]); n < len(p) {
-		return n, io.EOF
-	}
-	return len(p), nil
-}
-
-func (d *memDisk) WriteAt(p []byte, off int64) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return copy(d.data[off:], p), nil
-}
+func newDisk() *guestfstest.Disk { return guestfstest.NewDisk(64 << 20) }
 
 // boot starts a guest on a fresh disk, or on the given one, and shuts it down with the test.
-func boot(t testing.TB, o guest.Options, disks ...*memDisk) *guest.Guest {
+func boot(t testing.TB, o guest.Options, disks ...*guestfstest.Disk) *guest.Guest {
 	t.Helper()
-	disk := &memDisk{}
-	if len(disks) > 0 {
-		disk = disks[0]
+	if len(disks) == 0 {
+		disks = append(disks, newDisk())
 	}
-	if disk.data == nil {
-		disk.data = make([]byte, 64<<20)
-	}
-	fsys, err := guestfs.Open(disk, guestfs.Options{})
+	fsys, err := guestfs.Open(disks[0], guestfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func tap(t *testing.T, g *guest.Guest, name string) {
 
 func TestAPersonUsesThePhone(t *testing.T) {
 	t.Parallel()
-	disk := &memDisk{}
+	disk := newDisk()
 	g := boot(t, guest.Options{}, disk)
 	tap(t, g, "Notes")
 	tap(t, g, "com.example.notes:id/note")

@@ -251,7 +251,7 @@ func TestShutdownEndsEverything(t *testing.T) {
 
 func TestFilesSurviveABoot(t *testing.T) {
 	t.Parallel()
-	disk := &memDisk{}
+	disk := newDisk()
 	t.Run("first boot", func(t *testing.T) {
 		g := boot(t, guest.Options{}, disk)
 		got := sh(t, g, `echo kept >/data/local/tmp/a; echo also >/sdcard/b; setprop persist.x y; setprop debug.x y; settings put global k v; sync`)

@@ -11,20 +11,13 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 	"github.com/daytonaio/runner-android/internal/sim/guestfs"
+	"github.com/daytonaio/runner-android/internal/sim/guestfs/guestfstest"
 )
-
-// memDisk is a disk in memory for one goroutine.
-type memDisk []byte
-
-func (d memDisk) Size() int64                              { return int64(len(d)) }
-func (d memDisk) Sync() error                              { return nil }
-func (d memDisk) ReadAt(p []byte, off int64) (int, error)  { return copy(p, d[off:]), nil }
-func (d memDisk) WriteAt(p []byte, off int64) (int, error) { return copy(d[off:], p), nil }
 
 // newTree is a tree with /data on the disk (owned by 1000) and a small image beside it.
 func newTree(t testing.TB) *vfs.FS {
 	t.Helper()
-	fsys, err := guestfs.Open(make(memDisk, 16<<20), guestfs.Options{})
+	fsys, err := guestfs.Open(guestfstest.NewDisk(16<<20), guestfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
