@@ -22,7 +22,8 @@ help: ## list the targets
 
 build: ## bin/runner-android and bin/cvd-sim: static, trimmed, version stamped
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	@# nodynamic: the simulator's encoder would look for a library of the system, and cvd-sim not be static
+	CGO_ENABLED=0 go build -trimpath -tags nodynamic -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 run: build ## the runner on this host, with the settings of RUNNER_ENV (configs/runner.env)
 	set -a && . '$(abspath $(RUNNER_ENV))' && exec bin/runner-android serve
@@ -33,7 +34,7 @@ demo: DEMO_ROOT        ?= .demo
 demo: build ## a simulated host and the runner on it, until SIGINT (API_PORT, API_TOKEN, DEMO_ROOT)
 	@exec bin/cvd-sim host --root '$(DEMO_ROOT)' -- bin/runner-android
 
-test: build ## all tests: no root; without network those of e2e/sdk are skipped; TESTFLAGS=-v says more
+test: build ## all tests: no root; without network those of e2e are skipped; TESTFLAGS=-v says more
 	@$(if $(RACE),,echo "make test: no C compiler found, so the race detector is off")
 	go test $(RACE) -shuffle=on -timeout 10m $(TESTFLAGS) ./...
 

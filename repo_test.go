@@ -34,9 +34,10 @@ const anyButSimulator = "*"
 // other. ARCHITECTURE.md explains the order.
 var layers = map[string][]string{
 	// 0: nouns
-	"internal/sandbox": {},
-	"internal/fault":   {},
-	"configs":          {},
+	"internal/sandbox":  {},
+	"internal/fault":    {},
+	"internal/jsonkeep": {},
+	"configs":           {},
 	// 1: one foreign language each
 	"internal/obs":      {"configs", "internal/fault"},
 	"internal/host":     {"internal/fault"},
@@ -44,16 +45,18 @@ var layers = map[string][]string{
 	"internal/operator": {"internal/fault"},
 	"internal/qcow2":    {"internal/fault"},
 	"internal/daytona":  {"internal/sandbox", "internal/fault"},
+	"internal/relay":    {},
+	"internal/forward":  {"internal/relay", "internal/fault"},
 	"s3store":           {"internal/fault"},
 	// 2: mechanisms
 	"internal/cvd":      {"internal/host", "internal/sandbox", "internal/fault"},
-	"internal/ledger":   {"internal/host", "internal/sandbox", "internal/fault"},
-	"internal/image":    {"internal/host", "internal/sandbox", "internal/fault"},
+	"internal/ledger":   {"internal/jsonkeep", "internal/host", "internal/sandbox", "internal/fault"},
+	"internal/image":    {"internal/snapshot", "internal/host", "internal/sandbox", "internal/fault"},
 	"internal/capacity": {"internal/host", "internal/sandbox", "internal/fault"},
 	"internal/doctor":   {"internal/host", "internal/cvd", "internal/sandbox", "internal/fault"},
-	"internal/snapshot": {"internal/host", "internal/qcow2", "internal/sandbox", "internal/fault"},
+	"internal/snapshot": {"s3store", "internal/host", "internal/qcow2", "internal/jsonkeep", "internal/sandbox", "internal/fault"},
 	"internal/device": {
-		"internal/cvd", "internal/adb", "internal/operator", "internal/image", "internal/ledger",
+		"internal/cvd", "internal/adb", "internal/operator", "internal/image", "internal/ledger", "internal/snapshot",
 		"internal/obs", "internal/host", "internal/sandbox", "internal/fault",
 	},
 	// 3: what is said
@@ -64,13 +67,17 @@ var layers = map[string][]string{
 	// 5: doors
 	"transport": {"messages", "internal/daytona/wire", "internal/obs", "internal/sandbox", "internal/fault"},
 	"transport/toolbox": {
-		"transport", "transport/lease", "messages", "internal/adb", "internal/obs", "internal/sandbox", "internal/fault",
+		"transport", "transport/lease", "messages", "internal/adb", "internal/relay", "internal/obs", "internal/sandbox", "internal/fault",
 	},
-	"transport/jobs": {"transport", "messages", "internal/daytona", "internal/obs", "internal/sandbox", "internal/fault"},
+	"transport/android": {
+		"transport", "transport/lease", "transport/toolbox", "messages", "internal/adb", "internal/relay", "internal/obs", "internal/sandbox", "internal/fault",
+	},
+	"transport/jobs":   {"transport", "messages", "internal/daytona", "internal/obs", "internal/sandbox", "internal/fault"},
+	"transport/states": {"transport", "messages", "internal/daytona", "internal/obs", "internal/sandbox", "internal/fault"},
 	"transport/health": {
 		"transport", "messages", "internal/daytona", "internal/capacity", "internal/doctor", "internal/obs", "internal/sandbox", "internal/fault",
 	},
-	"proxy": {"transport", "messages", "internal/obs", "internal/sandbox", "internal/fault"},
+	"proxy": {"transport", "transport/lease", "transport/toolbox", "messages", "internal/operator", "internal/adb", "internal/obs", "internal/sandbox", "internal/fault"},
 	// 6: wiring
 	"cmd/runner-android": {anyButSimulator},
 	// beside the layers
@@ -198,9 +205,8 @@ func mayImport(rule, imported string) bool {
 		if allowed == anyButSimulator {
 			return itsRule != simulator && itsRule != testHelpers
 		}
-		if within(imported, allowed) {
-			allowedRule, _ := ruleFor(allowed)
-			return itsRule == allowedRule
+		if allowedRule, _ := ruleFor(allowed); within(imported, allowed) && itsRule == allowedRule {
+			return true
 		}
 	}
 	return false

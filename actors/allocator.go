@@ -67,6 +67,8 @@ func (a *Allocator) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case messages.ReserveInstance:
 		a.onReserve(msg)
+	case messages.ClaimInstance:
+		a.onClaim(msg)
 	case messages.ParkInstance:
 		if c, held := a.claims[msg.ID]; held {
 			c.running, c.measured = false, 0
@@ -123,6 +125,20 @@ func (a *Allocator) onReserve(msg messages.ReserveInstance) {
 		reply: a.Take(), answer: messages.InstanceReserved{Instance: next.number},
 		undo: func() { a.restore(msg.ID, before, held) },
 	})
+}
+
+func (a *Allocator) onClaim(msg messages.ClaimInstance) {
+	for id, c := range a.claims {
+		if c.number == msg.Instance && id != msg.ID {
+			a.Refuse(fault.Conflictf("%s is held by sandbox %s", msg.Instance, id))
+			return
+		}
+	}
+	before, held := a.claims[msg.ID]
+	next := before
+	next.number = msg.Instance
+	a.claims[msg.ID] = next
+	a.save(change{reply: a.Take(), answer: messages.Done{}, undo: func() { a.restore(msg.ID, before, held) }})
 }
 
 func (a *Allocator) restore(id sandbox.ID, before claim, held bool) {

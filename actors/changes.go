@@ -25,6 +25,7 @@ func (s *Sandbox) onNoted(msg noted) {
 		msg.reply.Fail(msg.err)
 		return
 	}
+	s.armTerm() // of which metadata may say something else now
 	msg.reply.Send(s.info())
 }
 

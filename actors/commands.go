@@ -37,6 +37,9 @@ func (s *Sandbox) onCommand(msg any, reply kernel.Reply) {
 		s.refuse(reply, verb) // a destroy that left something is tried again until it is true
 		return
 	}
+	if revives(msg) != "" && s.op == nil && s.state != sandbox.Started {
+		s.healing = healing{} // somebody looks after it
+	}
 	switch msg := msg.(type) {
 	case messages.CreateSandbox:
 		s.onCreate(msg, reply)
@@ -136,6 +139,7 @@ func (s *Sandbox) onStart(msg messages.StartSandbox, reply kernel.Reply) {
 	case sandbox.Starting:
 		s.op.join(reply)
 	case sandbox.Started:
+		s.expiry.usage.Touch()
 		s.annotate(msg.Metadata, reply)
 	case sandbox.Stopped, sandbox.Error, sandbox.Unknown:
 		s.startOrCreate(msg.Metadata, reply)
@@ -182,20 +186,21 @@ func (s *Sandbox) onStop(msg messages.StopSandbox, reply kernel.Reply) {
 			reply.Fail(s.unknown())
 			return
 		}
-		s.begin(opStop, s.world.Limits.Stop, func(ctx context.Context, _ func(sandbox.Phase)) (outcome, error) {
-			if err := s.device.Stop(ctx, msg.Force); err != nil {
-				return outcome{}, err
-			}
-			return outcome{}, s.tellAllocator(ctx, messages.ParkInstance{ID: s.id})
-		}, reply)
-	case sandbox.Creating, sandbox.Restoring, sandbox.PullingSnapshot, sandbox.Starting, sandbox.Resizing,
-		sandbox.Destroying, sandbox.Destroyed:
+		s.beginStop("", msg.Force, reply)
+	case sandbox.Starting:
+		if s.op.kind != opRestart {
+			s.refuse(reply, "stop")
+			return
+		}
+		s.haltRestart(msg.Force, reply)
+	case sandbox.Creating, sandbox.Restoring, sandbox.PullingSnapshot, sandbox.Resizing, sandbox.Destroying, sandbox.Destroyed:
 		s.refuse(reply, "stop")
 	}
 }
 
 // onDestroy cancels what is in flight; the destroy begins when that has ended.
 func (s *Sandbox) onDestroy(reply kernel.Reply) {
+	s.endCapture(errSuperseded)
 	switch {
 	case s.op == nil:
 		s.beginDestroy(reply)
@@ -245,9 +250,13 @@ func (s *Sandbox) beginCreate(spec sandbox.Spec, reply kernel.Reply) {
 // found when cvd, or a port that is in use, says so.
 func (s *Sandbox) create(ctx context.Context, spec sandbox.Spec, report func(sandbox.Phase)) error {
 	known := s.device.Facts().Known
+	if err := s.world.fetch(ctx, spec.Snapshot, report); err != nil {
+		return err
+	}
 	if err := s.device.Prepare(ctx, spec); err != nil {
 		return err
 	}
+	spec.Resources = s.device.Facts().Resources // a snapshot's data need a disk of their size
 	var avoid []sandbox.Instance
 	for {
 		answer, err := s.world.allocator.Ask(ctx, messages.ReserveInstance{ID: s.id, Resources: spec.Resources, Avoid: avoid})

@@ -8,8 +8,12 @@ import (
 	"time"
 
 	"github.com/daytonaio/runner-android/actors/kernel"
+	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/messages"
 )
+
+// describedTransitions is how many transitions of a sandbox the tree shows.
+const describedTransitions = 10
 
 // nodeOf describes an actor from its vital signs alone, which also works while it is down.
 func nodeOf(v *kernel.Vitals) messages.Node {
@@ -20,12 +24,19 @@ func nodeOf(v *kernel.Vitals) messages.Node {
 	}
 }
 
-// described builds the tree. A sandbox that did not answer in time is busy, unless
+// described returns what builds the tree. A sandbox that did not answer in time is busy, unless
 // supervision knows better.
-func (r *Root) described(a answers) any {
+func (r *Root) described(orphans string) func(answers) any {
+	return func(a answers) any { return r.tree(a, orphans) }
+}
+
+func (r *Root) tree(a answers, orphans string) messages.Node {
 	node := nodeOf(r.self.Vitals())
 	node.Facts = map[string]string{"sandboxes": strconv.Itoa(len(a.refs))}
-	for _, ref := range []*kernel.Ref{r.world.allocator, r.world.snapshots, r.world.jobs} {
+	if orphans != "" {
+		node.Facts["orphans"] = orphans
+	}
+	for _, ref := range []*kernel.Ref{r.world.allocator, r.world.snapshots, r.world.jobs, r.world.crashes} {
 		if ref != nil {
 			node.Children = append(node.Children, r.world.describeOne(ref))
 		}
@@ -66,6 +77,19 @@ func (s *Sandbox) describe() messages.Node {
 	if !s.seen.At.IsZero() {
 		node.Facts["observed_at"] = s.seen.At.UTC().Format(time.RFC3339)
 	}
+	if s.absences > 0 {
+		node.Facts["misses"] = s.missCount()
+	}
+	if text := s.capture.describe(); text != "" {
+		node.Facts["snapshot"] = text
+	}
+	if text := s.restarts(); text != "" {
+		node.Facts["restarts"] = text
+	}
+	if at, _, term := s.ends(); s.state == sandbox.Started && !at.IsZero() {
+		node.Facts["stops_at"] = at.UTC().Format(time.RFC3339) + " (" + term + ")"
+	}
+	node.Evidence, node.Transitions = s.evidence(), s.journal.last(describedTransitions)
 	if s.reason != "" && node.LastError == "" {
 		node.LastError = s.reason
 	}

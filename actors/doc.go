@@ -3,6 +3,7 @@
 //
 //	root                 forwards, and knows who is there
 //	├── allocator        instance numbers and what the host may still promise
+//	├── crashes          tells Daytona what became of sandboxes without its doing
 //	└── sb-<sandbox id>  one for each sandbox: its state, its operation, its health tick
 //
 // Rules that every actor keeps: a mailbox carries decisions, not bytes, and never waits; work

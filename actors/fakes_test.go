@@ -1,12 +1,19 @@
 package actors_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/daytonaio/runner-android/actors"
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -22,8 +29,17 @@ type fakeHost struct {
 	saveErr error
 	full    error
 	highest sandbox.Instance
-	queue   *fakeQueue // nil: the runner takes no jobs
+	queue   *fakeQueue  // nil: the runner takes no jobs
+	states  *fakeStates // nil: nobody is told of crashes
+	log     *zap.Logger // nil: silent
 	images  *fakeImages
+	bucket  *fakeSaved
+	collect actors.Collection
+	journal fakeJournal
+	limits  actors.Limits
+	groups  map[sandbox.ID]sandbox.Instance // in cvd's list, which is asked for every five minutes
+	vague   bool                            // which says too little
+	panics  string                          // name of the method that panics
 }
 
 var (
@@ -34,7 +50,8 @@ var (
 )
 
 func newFakeHost() *fakeHost {
-	return &fakeHost{devices: map[sandbox.ID]*fakeDevice{}, highest: 4, images: newFakeImages()}
+	images := newFakeImages()
+	return &fakeHost{devices: map[sandbox.ID]*fakeDevice{}, highest: 4, images: images, bucket: &fakeSaved{images: images}}
 }
 
 // set changes knobs under the lock.
@@ -42,6 +59,14 @@ func (h *fakeHost) set(change func(*fakeHost)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	change(h)
+}
+
+func (h *fakeHost) panicIn(method string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.panics == method {
+		panic("in " + method)
+	}
 }
 
 // booting counts the devices that boot now.
@@ -71,11 +96,31 @@ func (h *fakeHost) Known() []sandbox.ID {
 }
 
 func (h *fakeHost) Open(id sandbox.ID, changed func()) actors.Device {
+	h.panicIn("open")
 	d := h.device(id)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.changed = changed
 	return d
+}
+
+func (h *fakeHost) Groups() (map[sandbox.ID]sandbox.Instance, time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.groups), time.Now().Truncate(5 * time.Minute)
+}
+
+func (h *fakeHost) TakeOver(id sandbox.ID, intent sandbox.Intent) bool {
+	h.mu.Lock()
+	n, vague := h.groups[id], h.vague
+	h.mu.Unlock()
+	if vague {
+		return false
+	}
+	h.device(id).set(func(d *fakeDevice) {
+		d.facts = sandbox.Facts{Known: true, Created: true, Intent: intent, Instance: n}
+	})
+	return true
 }
 
 // device returns the one of the sandbox, made at first use; tests set its knobs.
@@ -107,6 +152,7 @@ func (h *fakeHost) mappings() map[sandbox.ID]sandbox.Instance {
 }
 
 func (h *fakeHost) Admit([]sandbox.Holding, sandbox.Resources) error {
+	h.panicIn("admit")
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.full
@@ -114,18 +160,44 @@ func (h *fakeHost) Admit([]sandbox.Holding, sandbox.Resources) error {
 
 func (h *fakeHost) MaxInstance() sandbox.Instance { return h.highest }
 
+// panicsOnce is a log that panics where it is told a message, the first time.
+func panicsOnce(message string) *zap.Logger {
+	told := false
+	return zap.NewNop().WithOptions(zap.WrapCore(func(zapcore.Core) zapcore.Core {
+		return zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zapcore.DebugLevel)
+	}), zap.Hooks(func(e zapcore.Entry) error {
+		if e.Message == message && !told {
+			told = true
+			panic("at: " + message)
+		}
+		return nil
+	}))
+}
+
 // fakeDevice boots in virtual time and misbehaves on request.
 type fakeDevice struct {
-	mu       sync.Mutex
-	facts    sandbox.Facts
-	life     sandbox.Life
-	changed  func()
-	bootTime time.Duration
-	creates  int
-	starts   int
-	stops    int
-	destroys int
-	closed   bool
+	mu          sync.Mutex
+	facts       sandbox.Facts
+	life        sandbox.Life
+	layer       string        // that decides
+	death       sandbox.Death // when it is absent; empty: crashed
+	changed     func()
+	bootTime    time.Duration
+	looks       int
+	creates     int
+	starts      int
+	stops       int
+	destroys    int
+	tidies      int
+	captures    int
+	captureTime time.Duration
+	closed      bool
+	sameBoot    bool     // the host was not rebooted since it ran
+	unlisted    bool     // cvd's list is older than its end
+	misnamed    string   // by cvd's list, while it runs
+	renewals    int      // of its ADB connection
+	left        []string // by a dead one, for Tidy
+	tidyErr     error
 
 	prepareErr, createErr, startErr, stopErr, destroyErr error
 	taken                                                sandbox.Instance // a stranger's number
@@ -133,6 +205,7 @@ type fakeDevice struct {
 	blindLook                                            chan struct{}    // observe waits for it
 	factsPanic                                           bool
 	unrecorded                                           bool // the ledger takes no failure
+	words                                                []string
 }
 
 func (d *fakeDevice) Facts() *sandbox.Facts {
@@ -158,7 +231,18 @@ func (d *fakeDevice) Observe(ctx context.Context) sandbox.Observation {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return sandbox.Observation{Life: d.life, At: time.Now(), Evidence: []sandbox.Evidence{{Layer: "fake", Fact: string(d.life)}}}
+	o := sandbox.Observation{
+		Life: d.life, Layer: d.layer, At: time.Now(), Reason: "it is " + string(d.life), Evidence: []sandbox.Evidence{{Layer: "fake", Fact: string(d.life)}},
+	}
+	o.Renewals = d.renewals
+	switch d.looks++; d.life {
+	case sandbox.LifeAbsent:
+		o.Death, o.SameBoot, o.Listed = cmp.Or(d.death, sandbox.DeathCrashed), d.sameBoot, !d.unlisted
+	case sandbox.LifeRunning:
+		o.Misnamed = d.misnamed
+	default:
+	}
+	return o
 }
 
 func (d *fakeDevice) Prepare(_ context.Context, spec sandbox.Spec) error {
@@ -274,6 +358,33 @@ func (d *fakeDevice) Destroy(context.Context) error {
 	return nil
 }
 
+func (d *fakeDevice) Tidy(context.Context) ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tidies++
+	if d.panics == "tidy" {
+		panic("in tidy")
+	}
+	return d.left, d.tidyErr
+}
+
+func (d *fakeDevice) Capture(ctx context.Context, _ string, report func(sandbox.Phase)) error {
+	d.mu.Lock()
+	d.captures++
+	takes, panics := d.captureTime, d.panics == "capture"
+	d.mu.Unlock()
+	if panics {
+		panic("in capture")
+	}
+	report(sandbox.Phase{Name: "copy", Step: 1, Of: 3})
+	select {
+	case <-time.After(takes):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (d *fakeDevice) Annotate(_ context.Context, m map[string]string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -299,10 +410,25 @@ func (d *fakeDevice) SetNetwork(_ context.Context, network sandbox.Network) erro
 	return nil
 }
 
+func (d *fakeDevice) LastWords(context.Context) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.panics == "words" {
+		panic("in last words")
+	}
+	return d.words
+}
+
 func (d *fakeDevice) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
+}
+
+func (d *fakeDevice) looked() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.looks
 }
 
 // set changes knobs under the lock.
@@ -312,11 +438,74 @@ func (d *fakeDevice) set(change func(*fakeDevice)) {
 	change(d)
 }
 
+// fakeJournal keeps transitions in memory, as a disk would: beyond the end of a system.
+type fakeJournal struct {
+	mu     sync.Mutex
+	kept   map[sandbox.ID][]sandbox.Transition
+	err    error // of every write
+	writes int
+}
+
+func (j *fakeJournal) Transitions(_ context.Context, id sandbox.ID) ([]sandbox.Transition, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.kept[id], j.err
+}
+
+func (j *fakeJournal) SaveTransitions(_ context.Context, id sandbox.ID, all []sandbox.Transition) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.writes++; j.err != nil {
+		return j.err
+	}
+	if j.kept == nil {
+		j.kept = map[sandbox.ID][]sandbox.Transition{}
+	}
+	j.kept[id] = all
+	return nil
+}
+
+func (j *fakeJournal) fail(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.err = err
+}
+
+func (j *fakeJournal) tries() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.writes
+}
+
+func (j *fakeJournal) of(id sandbox.ID) []sandbox.Transition {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.kept[id]
+}
+
 // rig is a system on a fake host, inside a synctest bubble.
 type rig struct {
 	*testing.T
-	host *fakeHost
-	sys  *actors.System
+	host    *fakeHost
+	sys     *actors.System
+	metrics *prometheus.Registry // of the system that runs now
+}
+
+// counter returns the value of a counter with that label.
+func (r *rig) counter(name, label string) (value float64) {
+	r.Helper()
+	families, err := r.metrics.Gather()
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name && len(m.GetLabel()) == 1 && m.GetLabel()[0].GetValue() == label {
+				value += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return value
 }
 
 func inBubble(t *testing.T, prepare func(*fakeHost), test func(r *rig)) {
@@ -335,12 +524,18 @@ func inBubble(t *testing.T, prepare func(*fakeHost), test func(r *rig)) {
 
 func (r *rig) start() {
 	r.Helper()
+	r.metrics = prometheus.NewRegistry()
 	o := actors.Options{
-		Devices: r.host, Mappings: r.host, Admission: r.host, Images: r.host.images,
+		Registry: r.metrics, Journal: &r.host.journal, Limits: r.host.limits,
+		Devices: r.host, Mappings: r.host, Admission: r.host, Images: r.host.images, Saved: r.host.bucket, Collect: r.host.collect,
+		Log:      r.host.log,
 		Defaults: sandbox.Resources{CPUs: 4, MemoryMB: 4096, DiskGB: 20},
 	}
 	if q := r.host.queue; q != nil {
 		o.Daytona = actors.Daytona{Queue: q, Outbox: q}
+	}
+	if s := r.host.states; s != nil {
+		o.Daytona.States, o.Daytona.Reports = s, s
 	}
 	r.sys = actors.New(o)
 	if err := r.sys.Start(r.Context()); err != nil {

@@ -40,7 +40,7 @@ type Outbox interface {
 	Outcomes(ctx context.Context) (kept []messages.Outcome, problems []error, err error)
 }
 
-// Daytona is where jobs come from.
+// Daytona is where jobs come from, and who is told of states.
 type Daytona struct {
 	Queue       JobQueue // nil: no jobs are taken
 	Outbox      Outbox
@@ -48,6 +48,10 @@ type Daytona struct {
 	PollLimit   int           // jobs that one poll takes; 0: 10
 	Concurrency int           // jobs at work at a time; 0: 16
 	Heartbeat   time.Duration // between two signs of life of a job; 0: 1 min
+
+	States          StateBook // nil: nobody is told what becomes of sandboxes by itself
+	Reports         ReportBox
+	CompareInterval time.Duration // between two comparisons of states; 0: 30 s
 }
 
 func (d Daytona) orDefault() Daytona {
@@ -62,6 +66,9 @@ func (d Daytona) orDefault() Daytona {
 	}
 	if d.Heartbeat == 0 {
 		d.Heartbeat = time.Minute // the API gives most jobs up after ten
+	}
+	if d.CompareInterval == 0 {
+		d.CompareInterval = 30 * time.Second
 	}
 	return d
 }
@@ -101,6 +108,13 @@ type (
 
 	// settleAll is asked at the end: answered when no outcome is on its way.
 	settleAll struct{}
+
+	// getOpenJobs is asked by the crash reporter; openJobs answers it.
+	getOpenJobs struct{}
+	openJobs    struct {
+		known    bool // the list of claimed jobs was read
+		subjects map[string]bool
+	}
 )
 
 // phase is what the poller is at.
@@ -149,7 +163,7 @@ type Jobs struct {
 
 	claimed    map[string]*job // by id, until settled
 	line       []*job          // those that wait, in order of arrival
-	busy       map[string]*job // at work, by subject
+	busy       map[string]*job // at work, by lane
 	boots      int             // of those, how many boot a device
 	remembered []string        // ids that were settled, oldest first
 	settled    map[string]bool // the same
@@ -166,6 +180,14 @@ type job struct {
 	begun   time.Time // zero while it waits
 	done    bool      // its outcome is known and on its way
 	beats   int
+}
+
+// lane is what a job waits in, behind earlier ones.
+func (j *job) lane() string {
+	if j.Aside {
+		return "beside " + j.Subject
+	}
+	return j.Subject
 }
 
 func newJobs(w *world, self *kernel.Ref) *Jobs {
@@ -205,6 +227,8 @@ func (p *Jobs) Receive(ctx actor.Context) {
 	case settleAll:
 		p.draining = append(p.draining, p.Take())
 		p.answerDrained()
+	case getOpenJobs:
+		p.Answer(p.open())
 	case messages.Describe:
 		p.Answer(p.describe())
 	case *actor.Stopping, *actor.Restarting:
@@ -367,10 +391,10 @@ func (p *Jobs) dispatch() {
 
 // beginner begins up to room of the jobs that it is shown, in order, and says which.
 func (p *Jobs) beginner(boots bool, room int) func(*job) bool {
-	seen := map[string]bool{} // subjects with an earlier job in the line
+	seen := map[string]bool{} // lanes with an earlier job in the line
 	return func(j *job) bool {
-		head := !seen[j.Subject] && p.busy[j.Subject] == nil
-		seen[j.Subject] = true
+		head := !seen[j.lane()] && p.busy[j.lane()] == nil
+		seen[j.lane()] = true
 		if !head || j.Boots != boots || room <= 0 {
 			return false
 		}
@@ -382,10 +406,10 @@ func (p *Jobs) beginner(boots bool, room int) func(*job) bool {
 
 func (p *Jobs) onDone(msg jobDone) {
 	j := msg.job
-	if p.busy[j.Subject] != j {
+	if p.busy[j.lane()] != j {
 		return // of an earlier incarnation
 	}
-	delete(p.busy, j.Subject)
+	delete(p.busy, j.lane())
 	if j.Boots {
 		p.boots--
 	}
@@ -412,6 +436,15 @@ func (p *Jobs) onSettled(msg jobSettled) {
 		p.poll()
 	}
 	p.answerDrained()
+}
+
+// open lists whom jobs are about that the API has not been told the end of.
+func (p *Jobs) open() openJobs {
+	open := openJobs{known: p.begun, subjects: make(map[string]bool, len(p.claimed))}
+	for _, j := range p.claimed {
+		open.subjects[j.Subject] = true
+	}
+	return open
 }
 
 // onDrain takes no more jobs. Those at work end with their sandboxes' operations.

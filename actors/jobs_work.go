@@ -34,7 +34,7 @@ func jittered(d time.Duration) time.Duration {
 // begin has a job done by a worker. Its outcome comes back as jobDone.
 func (p *Jobs) begin(j *job) {
 	j.begun = time.Now()
-	p.busy[j.Subject] = j
+	p.busy[j.lane()] = j
 	if j.Boots {
 		p.boots++
 	}

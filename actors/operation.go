@@ -28,18 +28,19 @@ const (
 	opStop    opKind = "stop"
 	opDestroy opKind = "destroy"
 	opRecover opKind = "recover"
+	opRestart opKind = "restart" // of a device that died, by the runner itself
 )
 
 // survives reports whether the operation goes on when its runner ends: cvd launches in a
 // session of its own, and the next runner waits for it.
-func (k opKind) survives() bool { return k == opCreate || k == opStart }
+func (k opKind) survives() bool { return k == opCreate || k == opStart || k == opRestart }
 
 // during is the state of a sandbox while the operation runs.
 func (k opKind) during() sandbox.State {
 	switch k {
 	case opCreate:
 		return sandbox.Creating
-	case opStart, opRecover:
+	case opStart, opRecover, opRestart:
 		return sandbox.Starting
 	case opStop:
 		return sandbox.Stopping
@@ -49,12 +50,16 @@ func (k opKind) during() sandbox.State {
 	return sandbox.Unknown
 }
 
-// errSuperseded ends the work of an operation that a destroy makes pointless.
-var errSuperseded = fault.New(fault.Conflict, "destroyed meanwhile")
+// These end the work of an operation that a destroy, or a stop, makes pointless.
+var (
+	errSuperseded = fault.New(fault.Conflict, "destroyed meanwhile")
+	errHalted     = fault.New(fault.Conflict, "stopped meanwhile")
+)
 
 // operation is the one piece of long work that a sandbox has in flight.
 type operation struct {
 	kind    opKind
+	why     string // what the runner does it for by itself; empty: somebody asked for it
 	token   kernel.Token
 	since   time.Time
 	waiters []kernel.Reply
@@ -63,10 +68,14 @@ type operation struct {
 }
 
 func (o *operation) describe() string {
-	if o.phase.Of == 0 {
-		return string(o.kind)
+	text := string(o.kind)
+	if o.why != "" {
+		text = o.why
 	}
-	return fmt.Sprintf("%s: waiting for phase %d of %d, %s", o.kind, o.phase.Step, o.phase.Of, o.phase.Name)
+	if o.phase.Of == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s: waiting for phase %d of %d, %s", text, o.phase.Step, o.phase.Of, o.phase.Name)
 }
 
 // join lets r wait for the operation's end.
@@ -87,9 +96,14 @@ type work func(ctx context.Context, report func(sandbox.Phase)) (outcome, error)
 // begin starts an operation for who waits, and as part of the first one's trace. Its outcome comes
 // back as done with the operation's token.
 func (s *Sandbox) begin(kind opKind, limit time.Duration, do work, waiters ...kernel.Reply) {
+	s.beginBecause("", kind, limit, do, waiters...)
+}
+
+// beginBecause is begin for what nobody asked for.
+func (s *Sandbox) beginBecause(why string, kind opKind, limit time.Duration, do work, waiters ...kernel.Reply) {
 	ctx, cancel := context.WithCancelCause(s.life)
 	ctx, free := context.WithTimeoutCause(ctx, limit, fault.Timeoutf("%s took longer than %s", kind, limit))
-	op := &operation{kind: kind, token: s.world.tokens.Next(), since: time.Now(), cancel: cancel, waiters: waiters}
+	op := &operation{kind: kind, why: why, token: s.world.tokens.Next(), since: time.Now(), cancel: cancel, waiters: waiters}
 	if len(waiters) > 0 {
 		ctx = waiters[0].Trace(ctx)
 	}
@@ -97,7 +111,7 @@ func (s *Sandbox) begin(kind opKind, limit time.Duration, do work, waiters ...ke
 	s.op = op
 	s.probing, s.again = 0, false // a look from before tells nothing of after
 	s.cancel()
-	s.become(kind.during(), "")
+	s.become(kind.during(), why)
 	s.log.Info("operation started", zap.String(obs.Op, string(kind)), zap.Uint64(obs.OpID, uint64(op.token)),
 		obs.TraceField(span.SpanContext()))
 	phases := phaseSpans{tracer: s.world.Tracer, ctx: ctx}
@@ -176,7 +190,7 @@ func (s *Sandbox) onDone(msg done) {
 		return // of an earlier incarnation
 	}
 	s.op = nil
-	s.seen = msg.seen
+	s.seen, s.absences = msg.seen, 0
 	s.world.metrics.finished(op.kind, msg.err, time.Since(op.since))
 	s.log.Info("operation ended", zap.String(obs.Op, string(op.kind)), zap.Uint64(obs.OpID, uint64(op.token)),
 		zap.Duration(obs.Took, time.Since(op.since)), zap.Error(msg.err))
@@ -184,7 +198,12 @@ func (s *Sandbox) onDone(msg done) {
 		op.fail(fault.Wrap(fault.Conflict, string(op.kind), errSuperseded))
 		waiters := *s.doomed
 		s.doomed = nil
+		s.dropHalt(errSuperseded)
 		s.beginDestroy(waiters...)
+		return
+	}
+	if op.kind == opRestart && s.halted() {
+		op.fail(errHalted)
 		return
 	}
 	if op.kind == opDestroy && msg.err == nil {
@@ -199,7 +218,10 @@ func (s *Sandbox) onDone(msg done) {
 		return
 	}
 	s.recreated = msg.recreated
-	s.become(settle(op.kind, msg.err, msg.seen.Life, s.device.Facts()))
+	s.settled(op, msg)
+	if s.op != nil {
+		return // it is restarted once more
+	}
 	for _, w := range op.waiters {
 		if msg.err != nil {
 			w.Fail(msg.err)
@@ -212,6 +234,22 @@ func (s *Sandbox) onDone(msg done) {
 	}
 	s.drained = nil
 	s.arm()
+}
+
+// settled becomes what the sandbox is after an operation.
+func (s *Sandbox) settled(op *operation, msg done) {
+	if op.kind == opRestart {
+		s.onRestarted(op, msg)
+		s.witness()
+		return
+	}
+	next, reason := settle(op.kind, msg.err, msg.seen.Life, s.device.Facts())
+	if op.kind == opStop && op.why != "" && msg.err == nil {
+		s.become(next, op.why)
+		s.world.noteOwnWill()
+		return
+	}
+	s.become(next, reason)
 }
 
 // settle says what a sandbox is after an operation. It never guesses: what was seen decides,

@@ -46,6 +46,7 @@ type Root struct {
 	kernel.Base
 	world    *world
 	self     *kernel.Ref
+	orphans  orphans
 	retiring map[sandbox.ID][]pending // creates of a name whose actor is ending, held until it is free
 }
 
@@ -56,7 +57,7 @@ type pending struct {
 }
 
 func newRoot(w *world, self *kernel.Ref) *Root {
-	return &Root{world: w, self: self, retiring: map[sandbox.ID][]pending{}}
+	return &Root{world: w, self: self, retiring: map[sandbox.ID][]pending{}, orphans: orphans{cancel: func() {}}}
 }
 
 // Receive forwards; nothing here waits.
@@ -69,14 +70,20 @@ func (r *Root) Receive(ctx actor.Context) {
 	case messages.ListSandboxes:
 		r.gather(r.Take(), gatherLimit, func(id sandbox.ID) any { return messages.GetSandbox{ID: id} }, listed)
 	case messages.Describe:
-		r.gather(r.Take(), gatherLimit, func(sandbox.ID) any { return messages.Describe{} }, r.described)
+		r.gather(r.Take(), gatherLimit, func(sandbox.ID) any { return messages.Describe{} }, r.described(r.orphans.list()))
 	case retired:
 		r.onRetired(msg)
 	case ended:
 		r.onEnded(ctx, msg)
+	case orphanTick:
+		r.onOrphans()
+	case orphansJudged:
+		r.onOrphansJudged(ctx, msg)
 	case drain:
 		r.gather(r.Take(), 0, func(sandbox.ID) any { return msg }, drained)
-	case *actor.Started, *actor.Stopping, *actor.Stopped, *actor.Restarting, *actor.Terminated:
+	case *actor.Stopping:
+		r.orphans.cancel()
+	case *actor.Started, *actor.Stopped, *actor.Restarting, *actor.Terminated:
 	default:
 		r.Refuse(fault.Internalf("root does not know %T", msg))
 	}
@@ -109,6 +116,10 @@ func (r *Root) onPopulate(ctx actor.Context) {
 		r.Refuse(err)
 		return
 	}
+	if err := r.spawnCrashes(ctx); err != nil {
+		r.Refuse(err)
+		return
+	}
 	for id, d := range devices {
 		if _, err := r.spawn(ctx, id, d); err != nil {
 			r.Refuse(err)
@@ -119,7 +130,21 @@ func (r *Root) onPopulate(ctx actor.Context) {
 		r.Refuse(err)
 		return
 	}
+	close(r.world.populated)
+	r.armOrphans()
 	r.Answer(messages.Done{})
+}
+
+// spawnCrashes comes before the sandboxes, which tell it what happens to them.
+func (r *Root) spawnCrashes(ctx actor.Context) (err error) {
+	if r.world.Daytona.States == nil {
+		return nil
+	}
+	r.world.crashes, err = r.world.kernel.Spawn(ctx, kernel.Spec{
+		Name: "crashes", Kind: "crashes", Mailbox: sandboxMailbox,
+		New: func(self *kernel.Ref) actor.Actor { return newCrashes(r.world, self) },
+	})
+	return err
 }
 
 // spawnJobs comes last: whom jobs are for is there.
@@ -147,12 +172,13 @@ func (r *Root) open(id sandbox.ID) Device {
 func (r *Root) spawn(ctx actor.Context, id sandbox.ID, d Device) (*kernel.Ref, error) {
 	ref, err := r.world.kernel.Spawn(ctx, kernel.Spec{
 		Name: "sb-" + string(id), Kind: "sandbox", Mailbox: sandboxMailbox,
-		New: func(self *kernel.Ref) actor.Actor { return newSandbox(r.world, self, id, d) },
+		New:  func(self *kernel.Ref) actor.Actor { return newSandbox(r.world, self, id, d) },
+		Lost: func(reason string) { r.world.noteLost(id, reason) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.world.directory.add(id, ref)
+	r.world.directory.add(id, ref, d)
 	return ref, nil
 }
 

@@ -64,8 +64,9 @@ type (
 //	          └───────────────────────────────▶ stopped ─────────────┘ StartSandbox
 //
 // From every state DestroySandbox leads to destroying and, verified, to destroyed and out of
-// the tree. A device that is found dead goes from started to stopped. Unknown is where every
-// incarnation begins, and where a device is of which no layer can say anything.
+// the tree. A device that is found dead goes from started to error, one that was switched off in order
+// to stopped. With [Healing] it goes from started to starting, as often as that allows. Unknown is where
+// every incarnation begins, and where a device is of which no layer can say anything.
 //
 // The state is never persisted: it is found by looking at the device and at the intent on
 // record. Restarting the actor, restarting the runner and first boot are one path.
@@ -98,11 +99,20 @@ type Sandbox struct {
 	nextTick time.Time
 	cancel   func() // the pending tick
 	misses   int    // looks in a row that told nothing
+	absences int    // looks in a row that found it absent although it is started
+	missedAt time.Time
+
+	healing healing
+	mending mending
+	capture *capture // nil: none is under way
+	backup  sandbox.Backup
+	expiry  expiry
+	journal journal
 }
 
 func newSandbox(w *world, self *kernel.Ref, id sandbox.ID, d Device) *Sandbox {
 	return &Sandbox{
-		world: w, self: self, id: id, device: d, state: sandbox.Unknown, since: time.Now(),
+		world: w, self: self, id: id, device: d, state: sandbox.Unknown, since: time.Now(), expiry: expiry{usage: &messages.Usage{}},
 		log: w.Log.With(zap.String(obs.SandboxID, string(id))), cancel: func() {},
 	}
 }
@@ -130,8 +140,33 @@ func (s *Sandbox) Receive(ctx actor.Context) {
 		s.onProbed(msg)
 	case noted:
 		s.onNoted(msg)
+	case tidied:
+		s.onTidied(msg)
+	case captureSandbox:
+		s.onCapture(msg)
+	case captureReached:
+		s.onCaptureReached(msg)
+	case captured:
+		s.onCaptured(msg)
+	case messages.BackUpSandbox:
+		s.onBackUp(msg.Ref, s.Take())
+	case messages.BeginBackUp:
+		s.onBackUp(msg.Ref, kernel.Reply{})
+		s.Answer(messages.Done{})
+	case backedUp:
+		s.onBackedUp(msg)
 	case adbChanged:
 		s.look()
+	case recalled:
+		s.onRecalled(msg)
+	case journalTick:
+		s.saveJournal()
+	case journalSaved:
+		s.onJournalSaved(msg)
+	case messages.GetTransitions:
+		s.Answer(messages.Transitions{ID: s.id, Transitions: s.journal.list()})
+	case termTick:
+		s.onTerm(msg)
 	case healthTick:
 		if msg.token == s.ticking {
 			s.look()
@@ -150,6 +185,7 @@ func (s *Sandbox) Receive(ctx actor.Context) {
 func (s *Sandbox) onStarted() {
 	s.life, s.end = context.WithCancel(s.world.life)
 	s.world.metrics.enter(s.state)
+	s.recall()
 	if s.device.Facts().Known {
 		s.look()
 	}
@@ -174,8 +210,15 @@ func (s *Sandbox) release() {
 		p.reply.Fail(errClosing)
 	}
 	failAll(s.drained, errClosing)
+	s.dropHalt(errClosing)
+	s.endCapture(errClosing)
+	s.healing, s.mending = healing{}, mending{}
 	s.op, s.doomed, s.waiting, s.drained = nil, nil, nil, nil
 	s.cancel()
+	if s.expiry.cancel != nil {
+		s.expiry.cancel()
+	}
+	s.closeJournal()
 	s.end()
 	if !s.draining { // the device stays started when the runner ends; its doors end their streams themselves
 		s.endLease()
@@ -200,9 +243,12 @@ func (s *Sandbox) become(next sandbox.State, reason string) {
 	}
 	s.log.Info("state changed", zap.String(obs.From, string(s.state)), zap.String(obs.To, string(next)),
 		zap.String(obs.Reason, reason), zap.Duration(obs.Took, time.Since(s.since)))
+	s.world.noteTransition(s.id, s.state, next, reason)
 	s.world.metrics.leave(s.state)
 	s.world.metrics.enter(next)
+	s.record(sandbox.Transition{From: s.state, To: next, Reason: reason, At: time.Now()})
 	s.state, s.since = next, time.Now()
+	s.armTerm()
 	if next == sandbox.Stopped || next == sandbox.Error && s.seen.Life == sandbox.LifeAbsent {
 		s.world.allocator.Tell(messages.ParkInstance{ID: s.id}) // whatever it died of, its memory is free
 	}
@@ -225,7 +271,12 @@ func (s *Sandbox) onAttach() {
 		s.Refuse(fault.Conflictf("sandbox %s is %s%s: is the sandbox started?", s.id, s.state, because(s.reason)))
 		return
 	}
-	s.Answer(messages.Lease{Serial: s.device.Facts().ADBSerial, Done: s.lease})
+	granted := messages.Lease{Serial: s.device.Facts().ADBSerial, Done: s.lease}
+	if s.term().Idle > 0 {
+		granted.Usage = s.expiry.usage
+		granted.Usage.Touch()
+	}
+	s.Answer(granted)
 }
 
 func because(reason string) string {
@@ -240,8 +291,8 @@ func (s *Sandbox) info() sandbox.Info {
 	f := s.device.Facts()
 	info := sandbox.Info{
 		ID: s.id, State: s.state, Since: s.since, ObservedAt: s.seen.At, Life: s.seen.Life, Reason: s.reason,
-		Evidence: s.seen.Evidence, Instance: f.Instance, ADBPort: f.ADBPort, ADBSerial: f.ADBSerial,
-		Snapshot: f.Snapshot, Resources: f.Resources, Next: f.Next, Network: f.Network, Metadata: f.Metadata, Recreated: s.recreated,
+		Evidence: s.evidence(), Instance: f.Instance, ADBPort: f.ADBPort, ADBSerial: f.ADBSerial,
+		Snapshot: f.Snapshot, Resources: f.Resources, Next: f.Next, Network: f.Network, Metadata: f.Metadata, Recreated: s.recreated, Backup: s.backup,
 	}
 	if s.op != nil {
 		info.Reason = s.op.describe()

@@ -210,23 +210,7 @@ func TestALeaseEndsWhenTheDeviceLeavesStarted(t *testing.T) {
 	})
 }
 
-func TestADeviceThatDiesIsFoundDead(t *testing.T) {
-	inBubble(t, nil, func(r *rig) {
-		r.mustAsk(create("a"))
-		d := r.host.device("a")
-		d.set(func(d *fakeDevice) { d.life = sandbox.LifeAbsent })
-		d.changed() // its ADB connection went
-		r.wantState("a", sandbox.Stopped)
-		if !strings.Contains(r.info("a").Reason, "died") {
-			r.Errorf("reason: %q", r.info("a").Reason)
-		}
-		r.mustAsk(messages.StartSandbox{ID: "a"})
-		d.set(func(d *fakeDevice) { d.life = sandbox.LifeAbsent })
-		time.Sleep(40 * time.Second) // the tick alone
-		r.wantState("a", sandbox.Stopped)
-	})
-}
-
+// Ensure a device of which nobody can say anything keeps its state.
 func TestNotKnowingIsNotDeath(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		r.mustAsk(create("a"))

@@ -2,9 +2,8 @@ package actors
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -15,17 +14,11 @@ import (
 	"github.com/daytonaio/runner-android/messages"
 )
 
-const (
-	// inspectLimit is for reading a whole image once.
-	inspectLimit = 5 * time.Minute
-	pullLimit    = time.Hour
-	// failureKept is how long a failed pull is told of (daytona: SNAPSHOT_ERROR_CACHE_RETENTION).
-	failureKept = 10 * time.Minute
-	maxFailures = 256
-)
+// inspectLimit is for reading a whole image once.
+const inspectLimit = 5 * time.Minute
 
-// Snapshots gives names to images. There is one transfer at a time for each name; workers do what
-// takes time.
+// Snapshots gives names to images, and has devices' data saved, sent to the bucket and fetched from it. There is one
+// transfer at a time for each name; workers do what takes time.
 type Snapshots struct {
 	kernel.Base
 	world *world
@@ -34,39 +27,26 @@ type Snapshots struct {
 	end   context.CancelFunc
 
 	transfers map[string]*transfer // by the name that is being made
-	failures  map[string]failure   // of the last pulls that failed, by name
-}
-
-// transfer is one pull under way.
-type transfer struct {
-	token   kernel.Token
-	source  string
-	since   time.Time
-	waiters []kernel.Reply
-}
-
-type failure struct {
-	reason string
-	at     time.Time
-}
-
-// pulled is the outcome of a transfer.
-type pulled struct {
-	ref   string
-	token kernel.Token
-	image sandbox.Image
-	err   error
+	past      map[string]past      // how the last ones ended, by name
+	unused    []string             // copies that would be collected
+	tidied    time.Time            // when they were looked for
+	network   chan struct{}        // holds a value for each transfer that uses the network
+	sending   kernel.Token         // of the pending tick
+	cancel    func()               // the pending tick
 }
 
 func newSnapshots(w *world, self *kernel.Ref) *Snapshots {
-	return &Snapshots{world: w, self: self, transfers: map[string]*transfer{}, failures: map[string]failure{}}
+	return &Snapshots{
+		world: w, self: self, transfers: map[string]*transfer{}, past: map[string]past{},
+		network: make(chan struct{}, maxOverNetwork), cancel: func() {},
+	}
 }
 
 // Receive answers; it never waits.
 func (s *Snapshots) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case messages.InspectSnapshot:
-		s.answerLater(func(ctx context.Context) (any, error) { return s.world.Images.InspectSource(ctx, msg.Name) })
+		s.answerLater(func(ctx context.Context) (any, error) { return s.inspect(ctx, msg.Name) })
 	case messages.HasSnapshot:
 		s.answerLater(func(ctx context.Context) (any, error) {
 			there, err := s.world.Images.Exists(ctx, msg.Name)
@@ -79,18 +59,31 @@ func (s *Snapshots) Receive(ctx actor.Context) {
 		})
 	case messages.GetSnapshot:
 		s.onGet(msg)
+	case messages.GetSnapshotProgress:
+		s.onProgress(msg)
 	case messages.PullSnapshot:
 		s.onPull(msg.Source, msg.Ref, s.Take())
+	case fetchSnapshot:
+		s.onFetch(msg)
+	case backUp:
+		s.onBackUp(msg)
 	case messages.BeginPullSnapshot:
 		s.onBeginPull(msg)
+	case messages.TakeSnapshot:
+		s.onTake(msg)
 	case messages.RemoveSnapshot:
 		s.onRemove(msg)
-	case pulled:
-		s.onPulled(msg)
+	case transferred:
+		s.onTransferred(msg)
+	case sendTick:
+		s.onSendTick(msg)
+	case unsent:
+		s.onUnsent(msg)
 	case messages.Describe:
 		s.Answer(s.describe())
 	case *actor.Started:
 		s.life, s.end = context.WithCancel(s.world.life)
+		s.armSend(0)
 	case *actor.Stopping, *actor.Restarting:
 		s.release()
 	case *actor.Stopped:
@@ -105,6 +98,7 @@ func (s *Snapshots) release() {
 		failAll(t.waiters, errClosing)
 	}
 	s.transfers = nil
+	s.cancel()
 	s.end()
 }
 
@@ -129,8 +123,8 @@ func (s *Snapshots) answerLater(find func(context.Context) (any, error)) {
 
 // onGet tells of a failed pull where there is one: the name may stand for an older image still.
 func (s *Snapshots) onGet(msg messages.GetSnapshot) {
-	if f, failed := s.failures[msg.Name]; failed && time.Since(f.at) < failureKept {
-		s.Answer(messages.SnapshotInfo{Failure: f.reason, FailedAt: f.at})
+	if p, known := s.past[msg.Name]; known && p.Failure != "" && time.Since(p.Ended) < pastKept {
+		s.Answer(messages.SnapshotInfo{Failure: p.Failure, FailedAt: p.Ended})
 		return
 	}
 	s.answerLater(func(ctx context.Context) (any, error) {
@@ -139,83 +133,62 @@ func (s *Snapshots) onGet(msg messages.GetSnapshot) {
 	})
 }
 
-// onBeginPull answers at once; a pull that cannot begin is told of by GetSnapshot, too.
-func (s *Snapshots) onBeginPull(msg messages.BeginPullSnapshot) {
-	s.onPull(msg.Source, msg.Ref, kernel.Reply{})
-	s.Answer(messages.Done{})
-}
-
-func (s *Snapshots) onPull(source, ref string, reply kernel.Reply) {
-	if t, busy := s.transfers[ref]; busy {
-		if t.source != source {
-			reply.Fail(fault.Conflictf("snapshot %s is being pulled from %s; ask again when that has ended", ref, t.source))
-			return
-		}
-		t.waiters = append(t.waiters, reply)
-		return
-	}
-	delete(s.failures, ref)
-	t := &transfer{token: s.world.tokens.Next(), source: source, since: time.Now(), waiters: []kernel.Reply{reply}}
-	s.transfers[ref] = t
-	s.world.workers.Go(func() {
-		ctx, cancel := context.WithTimeout(reply.Trace(s.life), pullLimit)
-		defer cancel()
-		result := pulled{ref: ref, token: t.token}
-		result.err = kernel.Guarded(s.world.Log, func() (err error) {
-			result.image, err = s.world.Images.Link(ctx, source, ref)
-			return err
-		})
-		s.self.Tell(result)
-	})
-}
-
-func (s *Snapshots) onPulled(msg pulled) {
-	t := s.transfers[msg.ref]
-	if t == nil || t.token != msg.token {
-		return // of an earlier incarnation
-	}
-	delete(s.transfers, msg.ref)
-	for _, w := range t.waiters {
-		if msg.err != nil {
-			w.Fail(msg.err)
-		} else {
-			w.Send(msg.image)
-		}
-	}
-	if msg.err != nil {
-		s.remember(msg.ref, failure{msg.err.Error(), time.Now()})
-	}
-}
-
-// remember keeps a failure, and drops those that nobody is told of any more, or the oldest.
-func (s *Snapshots) remember(ref string, f failure) {
-	maps.DeleteFunc(s.failures, func(_ string, old failure) bool { return time.Since(old.at) >= failureKept })
-	if len(s.failures) >= maxFailures {
-		oldest := slices.MinFunc(slices.Collect(maps.Keys(s.failures)), func(a, b string) int {
-			return s.failures[a].at.Compare(s.failures[b].at)
-		})
-		delete(s.failures, oldest)
-	}
-	s.failures[ref] = f
-}
-
 func (s *Snapshots) onRemove(msg messages.RemoveSnapshot) {
 	if t, busy := s.transfers[msg.Name]; busy {
-		s.Refuse(fault.Conflictf("snapshot %s is being pulled from %s; remove it when that has ended", msg.Name, t.source))
+		s.Refuse(fault.Conflictf("snapshot %s is being made from %s; remove it when that has ended", msg.Name, t.source))
 		return
 	}
-	delete(s.failures, msg.Name)
-	s.answerLater(func(ctx context.Context) (any, error) {
-		_, err := s.world.Images.Unlink(ctx, msg.Name)
-		return messages.Done{}, err
-	})
+	delete(s.past, msg.Name)
+	s.answerLater(func(ctx context.Context) (any, error) { return messages.Done{}, s.remove(ctx, msg) })
+}
+
+// remove takes a name away, and what it stands for where that is a snapshot of ours.
+func (s *Snapshots) remove(ctx context.Context, msg messages.RemoveSnapshot) error {
+	if _, err := s.world.Images.Unlink(ctx, msg.Name); err != nil {
+		return err
+	}
+	name, err := s.world.Saved.NameOf(msg.Name)
+	if err != nil {
+		return nil //nolint:nilerr // a base image, which is its owner's
+	}
+	if _, err := s.world.Saved.Remove(ctx, name); err != nil || !msg.Everywhere {
+		return err
+	}
+	return s.world.Saved.RemoveRemote(ctx, name)
+}
+
+// inspect identifies what a reference stands for: here, or else in the bucket.
+func (s *Snapshots) inspect(ctx context.Context, ref string) (sandbox.Image, error) {
+	image, err := s.world.Images.InspectSource(ctx, ref)
+	if !fault.Is(err, fault.NotFound) {
+		return image, err
+	}
+	name, notOurs := s.world.Saved.NameOf(ref)
+	if notOurs != nil {
+		return image, err
+	}
+	image, missing := s.world.Saved.Remote(ctx, name)
+	if fault.Is(missing, fault.NotFound) {
+		return image, fault.NotFoundf("%v; %v", err, missing)
+	}
+	image.Name = ref
+	return image, missing
 }
 
 func (s *Snapshots) describe() messages.Node {
 	node := nodeOf(s.self.Vitals())
-	node.Facts = map[string]string{"transfers": strconv.Itoa(len(s.transfers)), "failed_lately": strconv.Itoa(len(s.failures))}
-	for ref, t := range s.transfers {
-		node.Facts["pull."+ref] = "from " + t.source + " since " + t.since.UTC().Format(time.RFC3339)
+	failed := 0
+	for _, p := range s.past {
+		if p.Failure != "" {
+			failed++
+		}
+	}
+	node.Facts = map[string]string{"transfers": strconv.Itoa(len(s.transfers)), "failed_lately": strconv.Itoa(failed)}
+	if len(s.unused) > 0 {
+		node.Facts["unused"] = strings.Join(s.unused, " ")
+	}
+	for name, t := range s.transfers {
+		node.Facts[t.work+"."+name] = t.describe()
 	}
 	return node
 }

@@ -19,9 +19,17 @@ type fakeImages struct {
 	names map[string]sandbox.Image
 	links int
 	panic bool
+	err   error // of a link
 }
 
 var _ actors.Images = (*fakeImages)(nil)
+
+// add makes a name known.
+func (f *fakeImages) add(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.names[name] = sandbox.Image{Name: name, Hash: "def", Bytes: 1 << 30}
+}
 
 func newFakeImages() *fakeImages {
 	return &fakeImages{names: map[string]sandbox.Image{"android-LATEST": {Name: "android-LATEST", Hash: "abc", Bytes: 1 << 30}}}
@@ -59,6 +67,9 @@ func (f *fakeImages) Link(ctx context.Context, source, ref string) (sandbox.Imag
 	f.links++
 	if f.panic {
 		panic("in link")
+	}
+	if f.err != nil {
+		return i, f.err
 	}
 	if err == nil {
 		i.Name = ref

@@ -26,6 +26,11 @@ type Devices interface {
 	// Open returns the handle of a sandbox, on record or new. It touches nothing; changed is
 	// called, from any goroutine, when the device's ADB connection came or went.
 	Open(id sandbox.ID, changed func()) Device
+	// Groups lists the groups under our names in cvd's last list, with their numbers, and when that was asked for.
+	Groups() (groups map[sandbox.ID]sandbox.Instance, asked time.Time)
+	// TakeOver puts such a group, of no sandbox, on record with the intent; it is opened next. False where
+	// too little is known of it.
+	TakeOver(id sandbox.ID, intent sandbox.Intent) bool
 }
 
 // Device is one device as its actor uses it. Facts and Observe may be called at any time;
@@ -35,7 +40,7 @@ type Devices interface {
 type Device interface {
 	// Facts returns what is on record, at once. It is shared: nobody changes it.
 	Facts() *sandbox.Facts
-	// Observe looks at the device; it changes nothing and answers Life unknown rather than
+	// Observe looks at the device; it changes nothing of it and answers Life unknown rather than
 	// waiting beyond its context.
 	Observe(ctx context.Context) sandbox.Observation
 	// Prepare checks that spec can be served, makes what all devices of its kind share, and
@@ -49,10 +54,15 @@ type Device interface {
 	Start(ctx context.Context, report func(sandbox.Phase)) (recreated bool, err error)
 	// Stop halts the device, after the guest's sync unless force.
 	Stop(ctx context.Context, force bool) error
+	// Tidy removes what a device that died left beside its files, and says what that was. It does nothing to one that is
+	// not absent.
+	Tidy(ctx context.Context) (removed []string, err error)
 	// Destroy removes all that is the device's on the host and verifies it; the error lists
 	// what is left. It stays on record until Forget, which comes after its number was given back.
 	Destroy(ctx context.Context) error
 	Forget(ctx context.Context) error
+	// Capture saves the device's data as a snapshot of the name, and lets the device go on.
+	Capture(ctx context.Context, name string, report func(sandbox.Phase)) error
 	// Annotate records metadata.
 	Annotate(ctx context.Context, metadata map[string]string) error
 	// Resize records what the next start gets; of a device that has not booted yet, what the next
@@ -60,6 +70,9 @@ type Device interface {
 	Resize(ctx context.Context, next sandbox.Resources) error
 	// SetNetwork records network settings.
 	SetNetwork(ctx context.Context, network sandbox.Network) error
+	// LastWords returns what the device's logs say about its end: a few short lines, or none. It may
+	// be called at any time.
+	LastWords(ctx context.Context) []string
 	// Close lets go of connections. The device stays as it is.
 	Close()
 }
@@ -93,6 +106,46 @@ type Images interface {
 	Count(ctx context.Context) (int, error)
 }
 
+// Saved are the snapshots of devices' data on this host, and in the bucket that hosts share. Of one name only one of its
+// methods is called at a time.
+type Saved interface {
+	// Shared reports whether there is a bucket.
+	Shared() bool
+	// NameOf is the snapshot "org/name" that a reference stands for; Invalid where it is none.
+	NameOf(ref string) (string, error)
+	// Remote identifies the snapshot of a name in the bucket; NotFound where there is none.
+	Remote(ctx context.Context, name string) (sandbox.Image, error)
+	// Pull sees to it that a snapshot is on this host, whole. NotFound where neither host nor bucket has it.
+	Pull(ctx context.Context, name string, report func(sandbox.Progress)) error
+	// Push sends one of this host to the bucket; doing it again goes on, or is success.
+	Push(ctx context.Context, name string, report func(sandbox.Progress)) error
+	// Pending lists the names that are to be sent and were not.
+	Pending(ctx context.Context) ([]string, error)
+	// Remove takes one away with its files, and reports whether it was one: base images stay.
+	Remove(ctx context.Context, name string) (removed bool, err error)
+	// RemoveRemote takes one out of the bucket.
+	RemoveRemote(ctx context.Context, name string) error
+	// PruneBackups takes from the bucket all but the newest backups of the sandbox that this one is of.
+	PruneBackups(ctx context.Context, name string) (removed []string, err error)
+	// Unused lists those that the bucket has as well, and of which nothing was made for a time.
+	Unused(ctx context.Context, since time.Duration) ([]string, error)
+	// AbortStale ends uploads that nobody goes on with.
+	AbortStale(ctx context.Context) (aborted int, err error)
+}
+
+// Collection is what becomes of copies of snapshots that nobody uses and that the bucket has.
+type Collection struct {
+	After  time.Duration // how long nothing was made of them; 0: they are not looked for
+	Remove bool          // false: it is only said which
+}
+
+// Journal keeps the last transitions of each sandbox for as long as the sandbox is on record.
+type Journal interface {
+	Transitions(ctx context.Context, id sandbox.ID) ([]sandbox.Transition, error)
+	// SaveTransitions replaces them; NotFound for a sandbox that is not on record.
+	SaveTransitions(ctx context.Context, id sandbox.ID, all []sandbox.Transition) error
+}
+
 // Limits are how long things may take.
 type Limits struct {
 	Create  time.Duration // everything of a create, its retry included; 0: 14 min
@@ -100,6 +153,10 @@ type Limits struct {
 	Stop    time.Duration // 0: 90 s
 	Destroy time.Duration // 0: 2 min
 	Health  time.Duration // between two looks at a device; 0: 30 s
+	// Failures is how many looks in a row must find a started device absent before it is dead; 0: 3.
+	Failures int
+	Healing  Healing
+	Term     Term
 }
 
 func (l Limits) orDefault() Limits {
@@ -113,6 +170,10 @@ func (l Limits) orDefault() Limits {
 	set(&l.Stop, 90*time.Second)
 	set(&l.Destroy, 2*time.Minute)
 	set(&l.Health, 30*time.Second)
+	set(&l.Healing.Window, time.Hour)
+	if l.Failures == 0 {
+		l.Failures = 3
+	}
 	return l
 }
 
@@ -122,6 +183,9 @@ type Options struct {
 	Mappings  Mappings
 	Admission Admission
 	Images    Images
+	Saved     Saved
+	Collect   Collection
+	Journal   Journal           // nil: transitions are kept in memory only
 	Defaults  sandbox.Resources // for what a create does not say
 	Limits    Limits
 	Daytona   Daytona               // nil Queue: no jobs
@@ -148,7 +212,9 @@ type world struct {
 	root      *kernel.Ref
 	allocator *kernel.Ref
 	snapshots *kernel.Ref
-	jobs      *kernel.Ref // nil: none are taken
+	jobs      *kernel.Ref   // nil: none are taken
+	crashes   *kernel.Ref   // nil: nobody is told
+	populated chan struct{} // closed when all of the above are there
 }
 
 // New makes a tree and starts nothing.
@@ -161,7 +227,7 @@ func New(o Options) *System {
 	}
 	o.Limits, o.Daytona = o.Limits.orDefault(), o.Daytona.orDefault()
 	k := kernel.NewSystem(kernel.Options{Log: o.Log, Library: o.Library, Registry: o.Registry})
-	w := &world{Options: o, kernel: k, metrics: newMetrics(o.Registry), directory: directory{refs: map[sandbox.ID]*kernel.Ref{}}}
+	w := &world{Options: o, kernel: k, metrics: newMetrics(o.Registry), directory: newDirectory(), populated: make(chan struct{})}
 	w.life, w.end = context.WithCancel(context.Background())
 	return &System{world: w}
 }
@@ -193,8 +259,8 @@ func (w *world) ask(ctx context.Context, msg any) (any, error) {
 	switch m := msg.(type) {
 	case messages.CreateSandbox, messages.ListSandboxes, messages.Describe:
 		return w.root.Ask(ctx, msg)
-	case messages.InspectSnapshot, messages.PullSnapshot, messages.BeginPullSnapshot, messages.RemoveSnapshot,
-		messages.GetSnapshot, messages.HasSnapshot, messages.CountSnapshots:
+	case messages.InspectSnapshot, messages.PullSnapshot, messages.BeginPullSnapshot, messages.RemoveSnapshot, messages.TakeSnapshot,
+		messages.GetSnapshot, messages.HasSnapshot, messages.CountSnapshots, messages.GetSnapshotProgress:
 		return w.snapshots.Ask(ctx, msg)
 	case messages.Addressed:
 		ref := w.directory.find(m.Sandbox())
@@ -274,10 +340,15 @@ func (w *world) drainJobs(ctx context.Context, msg any) {
 	}
 }
 
-// directory knows the actor of each sandbox.
+// directory knows the actor of each sandbox, and its device for questions that need no actor.
 type directory struct {
-	mu   sync.RWMutex
-	refs map[sandbox.ID]*kernel.Ref
+	mu      sync.RWMutex
+	refs    map[sandbox.ID]*kernel.Ref
+	devices map[sandbox.ID]Device
+}
+
+func newDirectory() directory {
+	return directory{refs: map[sandbox.ID]*kernel.Ref{}, devices: map[sandbox.ID]Device{}}
 }
 
 func (d *directory) find(id sandbox.ID) *kernel.Ref {
@@ -286,16 +357,24 @@ func (d *directory) find(id sandbox.ID) *kernel.Ref {
 	return d.refs[id]
 }
 
-func (d *directory) add(id sandbox.ID, r *kernel.Ref) {
+// device returns nil for an unknown sandbox.
+func (d *directory) device(id sandbox.ID) Device {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.devices[id]
+}
+
+func (d *directory) add(id sandbox.ID, r *kernel.Ref, device Device) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.refs[id] = r
+	d.refs[id], d.devices[id] = r, device
 }
 
 func (d *directory) remove(id sandbox.ID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.refs, id)
+	delete(d.devices, id)
 }
 
 func (d *directory) all() map[sandbox.ID]*kernel.Ref {

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -16,9 +17,12 @@ type Config struct {
 	Capacity Capacity
 	Host     Host
 	Device   Device
+	Display  Display
 	Limits   Limits
 	Health   Health
+	Install  Install
 	Daytona  Daytona
+	Snapshot Snapshot
 	Tracing  Tracing
 }
 
@@ -73,6 +77,14 @@ type Device struct {
 	Audio        bool
 }
 
+// Display is how browsers get to see devices.
+type Display struct {
+	OperatorURL  string // of the host's display operator, without a path
+	OperatorCert string // SHA-256 of its certificate, for https; empty: trusted at first use and remembered
+	ICEServers   Secret // JSON list for browser and device; empty: what the operator has
+	Connector    string // whose module the page reaches its device by: "own", or "operator" with two names replaced
+}
+
 // Limits bound what takes long or grows.
 type Limits struct {
 	BootTimeout     time.Duration // create: from launch until Android has booted
@@ -88,6 +100,42 @@ const MaxStartTimeout = 4 * time.Minute
 type Health struct {
 	Interval time.Duration
 	Failures int // misses in a row before a crash is reported
+	Restart  Restart
+	Term     Term
+}
+
+// Term is how long a sandbox stays started whose metadata says nothing of it; 0: for ever.
+type Term struct {
+	Idle     time.Duration // without being used
+	Lifetime time.Duration // since its start
+}
+
+// RestartOnFailure is the policy that restarts devices that died although they were to run.
+const RestartOnFailure = "on-failure"
+
+// Restart is what becomes of devices that died.
+type Restart struct {
+	Policy   string // "off" or RestartOnFailure
+	Attempts int    // restarts of one device within Window
+	Window   time.Duration
+}
+
+// Install is what may be installed from where.
+type Install struct {
+	URLNetworks Networks // whose addresses apps may be fetched from although they are not public
+}
+
+// Networks are CIDRs with commas between them; empty: none.
+type Networks string
+
+// Prefixes are the networks.
+func (n Networks) Prefixes() (all []netip.Prefix) {
+	for part := range strings.SplitSeq(string(n), ",") {
+		if network, err := netip.ParsePrefix(part); err == nil {
+			all = append(all, network)
+		}
+	}
+	return all
 }
 
 // Daytona is the control plane that the runner takes jobs from and reports to.
@@ -95,7 +143,19 @@ type Daytona struct {
 	URL                 string        // of the API, with or without /api; empty: none, REST only
 	PollTimeout         time.Duration // how long one poll for jobs waits
 	PollLimit           int           // jobs that one poll takes
-	HealthcheckInterval time.Duration
+	HealthcheckInterval time.Duration // between two healthchecks, and two comparisons of states
+}
+
+// Snapshot is where snapshots are kept besides this host.
+type Snapshot struct {
+	Endpoint    string // of an S3 server; buckets are in the path
+	Region      string
+	Bucket      string // empty: snapshots stay on this host
+	AccessKey   Secret
+	SecretKey   Secret
+	Compression string // of devices' files in the bucket: "none" or "zstd"
+	Collection  string // of copies on this host that nobody uses: "off", "dry-run" or "on"
+	UnusedAfter time.Duration
 }
 
 // Tracing sends spans over OTLP/HTTP.

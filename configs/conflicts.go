@@ -27,7 +27,7 @@ func (c *Config) conflicts(values map[string]string, wrong []Problem) []Problem 
 		return slices.ContainsFunc(wrong, func(p Problem) bool { return slices.Contains(byName[name].names, p.Name) })
 	}
 	var problems []Problem
-	for _, rule := range slices.Concat(c.tlsConflicts(), c.portConflicts(), c.pathConflicts(), c.capacityConflicts(), c.tracingConflicts()) {
+	for _, rule := range slices.Concat(c.tlsConflicts(), c.portConflicts(), c.pathConflicts(), c.capacityConflicts(), c.snapshotConflicts(), c.tracingConflicts()) {
 		if rule.reason == "" || slices.ContainsFunc(rule.involved, isWrong) {
 			continue
 		}
@@ -71,6 +71,25 @@ func (c *Config) portConflicts() []conflict {
 			"CVD_MAX_INSTANCES make %d to %d", first, last)
 	}
 	return []conflict{room, api}
+}
+
+// snapshotConflicts wants all of a bucket or nothing: half of it would lose snapshots that people believe to be safe.
+func (c *Config) snapshotConflicts() (rules []conflict) {
+	if c.Snapshot.Bucket == "" {
+		return nil
+	}
+	for name, missing := range map[string]bool{
+		"AWS_ENDPOINT_URL":      c.Snapshot.Endpoint == "",
+		"AWS_ACCESS_KEY_ID":     !c.Snapshot.AccessKey.IsSet(),
+		"AWS_SECRET_ACCESS_KEY": !c.Snapshot.SecretKey.IsSet(),
+	} {
+		rule := conflict{involved: []string{"AWS_DEFAULT_BUCKET", name}, blame: name}
+		if missing {
+			rule.reason = "is required because AWS_DEFAULT_BUCKET is set"
+		}
+		rules = append(rules, rule)
+	}
+	return rules
 }
 
 func (c *Config) tracingConflicts() []conflict {

@@ -40,12 +40,16 @@ func TestLoadGivesTheDocumentedDefaults(t *testing.T) {
 			Home: "/home/vsoc-01", RuntimePath: "/var/tmp/cvd", TempDir: "/tmp",
 			CVDPath: "/usr/bin/cvd", ADBPath: "/usr/lib/cuttlefish-common/bin/adb",
 		},
-		Device: configs.Device{ADBBasePort: 6520, ADBMode: "direct", MaxInstances: 100, GPUMode: "guest_swiftshader"},
+		Device:  configs.Device{ADBBasePort: 6520, ADBMode: "direct", MaxInstances: 100, GPUMode: "guest_swiftshader"},
+		Display: configs.Display{OperatorURL: "http://127.0.0.1:1080", Connector: "own"},
 		Limits: configs.Limits{
 			BootTimeout: 5 * time.Minute, StartTimeout: 4 * time.Minute, BootConcurrency: 3, ExecMaxOutput: 16 << 20,
 		},
-		Health:  configs.Health{Interval: 30 * time.Second, Failures: 3},
-		Daytona: configs.Daytona{PollTimeout: 30 * time.Second, PollLimit: 10, HealthcheckInterval: 30 * time.Second},
+		Health: configs.Health{
+			Interval: 30 * time.Second, Failures: 3, Restart: configs.Restart{Policy: "off", Attempts: 3, Window: time.Hour},
+		},
+		Daytona:  configs.Daytona{PollTimeout: 30 * time.Second, PollLimit: 10, HealthcheckInterval: 30 * time.Second},
+		Snapshot: configs.Snapshot{Region: "us-east-1", Compression: "none", Collection: "dry-run", UnusedAfter: 14 * 24 * time.Hour},
 	}
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -65,13 +69,25 @@ func TestLoadReads(t *testing.T) {
 		{"the last of two equal names", []string{"API_PORT=1", "API_PORT=2"}, func(c configs.Config) bool { return c.API.Port == 2 }},
 		{"levels in capitals", []string{"LOG_LEVEL=WARN"}, func(c configs.Config) bool { return c.LogLevel == slog.LevelWarn }},
 		{"sizes with a unit", []string{"EXEC_MAX_OUTPUT=2MiB"}, func(c configs.Config) bool { return c.Limits.ExecMaxOutput == 2<<20 }},
+		{"networks", []string{"INSTALL_URL_NETWORKS=10.1.0.0/16, fd00::/8"}, func(c configs.Config) bool {
+			all := c.Install.URLNetworks.Prefixes()
+			return len(all) == 2 && all[0].String() == "10.1.0.0/16" && all[1].String() == "fd00::/8"
+		}},
 		{"sizes in plain bytes", []string{"EXEC_MAX_OUTPUT=65536"}, func(c configs.Config) bool { return c.Limits.ExecMaxOutput == 65536 }},
 		{"the start limit from a short boot limit", []string{"CVD_BOOT_TIMEOUT=90s"}, func(c configs.Config) bool { return c.Limits.StartTimeout == 90*time.Second }},
+		{"a fingerprint with colons", []string{"CVD_OPERATOR_CERT_SHA256=" + strings.Repeat("AB:", 31) + "AB"}, func(c configs.Config) bool { return c.Display.OperatorCert == strings.Repeat("ab", 32) }},
+		{"ICE servers", []string{`WEBRTC_ICE_SERVERS=[{"urls":["turn:h:1"],"username":"u","credential":"c"}]`}, func(c configs.Config) bool {
+			return strings.Contains(c.Display.ICEServers.Reveal(), "turn:h:1") && !strings.Contains(c.String(), "turn:h")
+		}},
 		{"paths cleaned", []string{"CVD_HOME=/home//vsoc-01/"}, func(c configs.Config) bool { return c.Host.Home == "/home/vsoc-01" }},
 		{"an IPv6 address as domain", []string{"RUNNER_DOMAIN=fd00::1"}, func(c configs.Config) bool { return c.API.Domain == "fd00::1" }},
 		{"a fraction as overcommit", []string{"CVD_CPU_OVERCOMMIT=1.5"}, func(c configs.Config) bool { return c.Capacity.CPUOvercommit == 1.5 }},
 		{"any spelling of a switch", []string{"CVD_AUDIO=Yes"}, func(c configs.Config) bool { return c.Device.Audio }},
 		{"the older name of the API's URL", []string{"SERVER_URL=http://localhost:3000/"}, func(c configs.Config) bool { return c.Daytona.URL == "http://localhost:3000" }},
+		{"a bucket", []string{"AWS_DEFAULT_BUCKET=snaps", "AWS_ENDPOINT_URL=https://s3.example/", "AWS_REGION=eu-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "SNAPSHOT_COMPRESSION=zstd"}, func(c configs.Config) bool {
+			return c.Snapshot == configs.Snapshot{Endpoint: "https://s3.example", Region: "eu-1", Bucket: "snaps", AccessKey: c.Snapshot.AccessKey, SecretKey: c.Snapshot.SecretKey, Compression: "zstd", Collection: "dry-run", UnusedAfter: 14 * 24 * time.Hour} &&
+				c.Snapshot.AccessKey.Equal("a") && c.Snapshot.SecretKey.Equal("b")
+		}},
 		{"the headers of a collector", []string{"OTEL_EXPORTER_OTLP_HEADERS=a=b,c=d==", "OTEL_TRACING_ENABLED=true", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318"}, func(c configs.Config) bool {
 			return c.Tracing.Headers.Reveal() == "a=b,c=d==" && !strings.Contains(c.String(), "c=d==")
 		}},
@@ -109,10 +125,16 @@ func TestLoadRefuses(t *testing.T) {
 		{"a negative host", "CVD_HOST_CPUS=-1", "from 1 to 4096, or 0 to measure the host"},
 		{"a duration without a unit", "CVD_BOOT_TIMEOUT=300", "a duration with its unit (30s, 5m) from 1s to 14m (default 5m)"},
 		{"no boot at all", "CVD_BOOT_CONCURRENCY=0", "from 1 to 128"},
+		{"a network with bits behind its mask", "INSTALL_URL_NETWORKS=10.1.2.3/16", "networks such as 10.1.0.0/16"},
+		{"an address", "INSTALL_URL_NETWORKS=10.1.2.3", "networks such as 10.1.0.0/16"},
 		{"a decimal unit", "EXEC_MAX_OUTPUT=16MB", "from 1KiB to 256MiB (default 16MiB)"},
 		{"a relative path", "CVD_HOME=home", `CVD_HOME="home": must be an absolute path`},
 		{"a path with a line break", "CVD_PATH=/a\nb", `CVD_PATH="/a\nb": must be an absolute path`},
 		{"a way to the devices that there is not", "CVD_ADB_MODE=usb", "must be one of direct, server"},
+		{"a fingerprint that is none", "CVD_OPERATOR_CERT_SHA256=ab:cd", "must be a SHA-256 fingerprint"},
+		{"ICE servers that are none", `WEBRTC_ICE_SERVERS=[{"urls":"stun:x"}]`, "must be a JSON list such as"},
+		{"an ICE server of another kind", `WEBRTC_ICE_SERVERS=[{"urls":["http://x"]}]`, "must be a JSON list such as"},
+		{"a connector that there is not", "WEBRTC_CONNECTOR=theirs", "must be one of own, operator"},
 		{"a graphics mode that cvd does not know", "CVD_GPU_MODE=fast", "must be one of guest_swiftshader,"},
 		{"more instances than taps can be addressed", "CVD_MAX_INSTANCES=129", "from 1 to 128"},
 		{"a sweep that never rests", "HEALTH_INTERVAL=1ms", "from 100ms to 1h"},
@@ -122,6 +144,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"a poll that the API would cut", "POLL_TIMEOUT=2m", "from 1s to 1m (default 30s)"},
 		{"a healthcheck that comes too late", "HEALTHCHECK_INTERVAL=1m", "from 100ms to 50s (default 30s)"},
 		{"headers that are none", "OTEL_EXPORTER_OTLP_HEADERS=s3cret", "OTEL_EXPORTER_OTLP_HEADERS=(secret): must be name=value pairs"},
+		{"a bucket without an address", "AWS_DEFAULT_BUCKET=snaps", "AWS_ENDPOINT_URL: is required because AWS_DEFAULT_BUCKET is set"},
+		{"a bucket without a key", "AWS_DEFAULT_BUCKET=snaps", "AWS_SECRET_ACCESS_KEY: is required"},
+		{"a bucket that is none", "AWS_DEFAULT_BUCKET=a/b", "a bucket's name"},
+		{"a compression that is none", "SNAPSHOT_COMPRESSION=gzip", "one of none, zstd"},
 		{"traces to nowhere", "OTEL_TRACING_ENABLED=true", "OTEL_EXPORTER_OTLP_ENDPOINT: is required because OTEL_TRACING_ENABLED is true"},
 
 		{"ADB ports beyond the last", "CVD_ADB_BASE_PORT=65437", "must leave a port to each of CVD_MAX_INSTANCES (100) devices: at most 65436"},

@@ -247,6 +247,28 @@ func (headersSetting) Allowed() string { return "name=value pairs, separated by 
 
 func (s headersSetting) String() string { return s.field.String() }
 
+// networksSetting is a list of networks in CIDR notation.
+type networksSetting struct{ field *Networks }
+
+func (s networksSetting) Set(text string) error {
+	parts := strings.Split(text, ",")
+	for i, part := range parts {
+		parts[i] = strings.TrimSpace(part)
+		network, err := netip.ParsePrefix(parts[i])
+		if err != nil || network != network.Masked() {
+			return errNotAllowed
+		}
+	}
+	*s.field = Networks(strings.Join(parts, ","))
+	return nil
+}
+
+func (networksSetting) Allowed() string {
+	return "networks such as 10.1.0.0/16, separated by commas, without bits behind the mask"
+}
+
+func (s networksSetting) String() string { return string(*s.field) }
+
 type secretSetting struct{ field *Secret }
 
 func (s secretSetting) Set(text string) error {

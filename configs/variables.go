@@ -26,6 +26,7 @@ const (
 	minMemoryMB  = 2048 // below it Android does not come up
 	minDiskGB    = 8
 	maxPort      = 65535
+	longestTerm  = 365 * 24 * time.Hour
 )
 
 // gpuModes is what assemble_cvd accepts for --gpu_mode.
@@ -40,7 +41,7 @@ func variables(c *Config) []variable {
 		names: []string{"DAYTONA_RUNNER_TOKEN", "API_TOKEN"}, required: true, secret: true, setting: secretSetting{&c.Token},
 	}
 	return slices.Concat([]variable{token}, c.apiVariables(), c.daytonaVariables(), c.capacityVariables(), c.limitVariables(),
-		c.hostVariables(), c.deviceVariables(), c.tracingVariables())
+		c.hostVariables(), c.deviceVariables(), c.displayVariables(), c.snapshotVariables(), c.tracingVariables())
 }
 
 func (c *Config) apiVariables() []variable {
@@ -73,6 +74,20 @@ func (c *Config) tracingVariables() []variable {
 	}
 }
 
+func (c *Config) snapshotVariables() []variable {
+	s := &c.Snapshot
+	return []variable{
+		known("AWS_DEFAULT_BUCKET", "", bucketSetting{&s.Bucket}),
+		known("AWS_ENDPOINT_URL", "", urlSetting{&s.Endpoint}),
+		known("AWS_REGION", "us-east-1", domainSetting{&s.Region}),
+		{names: []string{"AWS_ACCESS_KEY_ID"}, secret: true, setting: secretSetting{&s.AccessKey}},
+		{names: []string{"AWS_SECRET_ACCESS_KEY"}, secret: true, setting: secretSetting{&s.SecretKey}},
+		known("SNAPSHOT_COMPRESSION", "none", choiceSetting{&s.Compression, []string{"none", "zstd"}}),
+		known("SNAPSHOT_COLLECTION", "dry-run", choiceSetting{&s.Collection, []string{"off", "dry-run", "on"}}),
+		known("SNAPSHOT_UNUSED_AFTER", "336h", durationSetting{&s.UnusedAfter, time.Hour, longestTerm}),
+	}
+}
+
 func (c *Config) capacityVariables() []variable {
 	const mib, gib = " (MiB)", " (GiB)"
 	return []variable{
@@ -94,6 +109,12 @@ func (c *Config) limitVariables() []variable {
 		known("EXEC_MAX_OUTPUT", "16MiB", bytesSetting{&c.Limits.ExecMaxOutput, 1 << 10, 1 << 28}),
 		known("HEALTH_INTERVAL", "30s", durationSetting{&c.Health.Interval, 100 * time.Millisecond, time.Hour}),
 		known("HEALTH_FAILURES", "3", intSetting{&c.Health.Failures, 1, 100, ""}),
+		known("RESTART_POLICY", "off", choiceSetting{&c.Health.Restart.Policy, []string{"off", RestartOnFailure}}),
+		known("RESTART_ATTEMPTS", "3", intSetting{&c.Health.Restart.Attempts, 1, 100, ""}),
+		known("RESTART_WINDOW", "1h", durationSetting{&c.Health.Restart.Window, time.Minute, 7 * 24 * time.Hour}),
+		known("IDLE_TIMEOUT", "0s", durationSetting{&c.Health.Term.Idle, 0, longestTerm}),
+		known("MAX_LIFETIME", "0s", durationSetting{&c.Health.Term.Lifetime, 0, longestTerm}),
+		known("INSTALL_URL_NETWORKS", "", networksSetting{&c.Install.URLNetworks}),
 	}
 }
 
@@ -107,6 +128,15 @@ func (c *Config) hostVariables() []variable {
 		known("TMPDIR", "/tmp", pathSetting{&c.Host.TempDir}),
 		known("CVD_PATH", "/usr/bin/cvd", pathSetting{&c.Host.CVDPath}),
 		known("CVD_ADB_PATH", "/usr/lib/cuttlefish-common/bin/adb", pathSetting{&c.Host.ADBPath}),
+	}
+}
+
+func (c *Config) displayVariables() []variable {
+	return []variable{
+		known("CVD_OPERATOR_URL", "http://127.0.0.1:1080", urlSetting{&c.Display.OperatorURL}),
+		known("CVD_OPERATOR_CERT_SHA256", "", fingerprintSetting{&c.Display.OperatorCert}),
+		{names: []string{"WEBRTC_ICE_SERVERS"}, secret: true, setting: iceSetting{&c.Display.ICEServers}},
+		known("WEBRTC_CONNECTOR", "own", choiceSetting{&c.Display.Connector, []string{"own", "operator"}}),
 	}
 }
 

@@ -15,6 +15,13 @@ type ReserveInstance struct {
 // InstanceReserved answers ReserveInstance.
 type InstanceReserved struct{ Instance sandbox.Instance }
 
+// ClaimInstance asks for one number, without resources, for a sandbox that has it already: its device is found
+// stopped or running. Answered with Done, or Conflict when another sandbox holds it.
+type ClaimInstance struct {
+	ID       sandbox.ID
+	Instance sandbox.Instance
+}
+
 // ReleaseInstance gives back number and resources. Sent by sandbox actors; answered with Done
 // after the mapping is on disk; a sandbox that holds nothing is Done.
 type ReleaseInstance struct{ ID sandbox.ID }

@@ -1,6 +1,10 @@
 package messages
 
-import "time"
+import (
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/sandbox"
+)
 
 // Describe asks an actor what it is doing. Sent by the debug door to the root; every actor
 // answers at once with [Node]. The root adds its children; one that does not answer within a
@@ -20,4 +24,9 @@ type Node struct {
 	LastError string
 	Facts     map[string]string // pid, serial, ports, next health tick, ...
 	Children  []Node
+
+	// Of a sandbox: what the layers below said at the last look, and its last transitions, oldest first. Shared:
+	// never modify them.
+	Evidence    []sandbox.Evidence
+	Transitions []sandbox.Transition
 }

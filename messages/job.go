@@ -11,7 +11,8 @@ import (
 type Job struct {
 	ID      string
 	Type    string // Daytona's word: "CREATE_SANDBOX"
-	Subject string // what it is about; jobs of one subject are done strictly in order
+	Subject string // what it is about; jobs of one subject are done strictly in order,
+	Aside   bool   // but for those that are done beside the others, in an order of their own
 	About   string // what that is: "SANDBOX", "SNAPSHOT"
 
 	Command any   // the message that does it; nil with a Refusal

@@ -72,6 +72,17 @@ type ForgetSandbox struct{ ID sandbox.ID }
 // sandbox.Info; an unknown id is answered with state destroyed.
 type GetSandbox struct{ ID sandbox.ID }
 
+// GetTransitions asks what a sandbox went through. Sent by doors; answered at once, in every state, with
+// [Transitions]. NotFound for an unknown id.
+type GetTransitions struct{ ID sandbox.ID }
+
+// Transitions answers GetTransitions: the last ones, oldest first, also of earlier runners. Shared: never
+// modify them.
+type Transitions struct {
+	ID          sandbox.ID
+	Transitions []sandbox.Transition
+}
+
 // ListSandboxes asks for all sandboxes. Answered with [SandboxList], ordered by id; a
 // sandbox that did not answer in time is listed as unknown.
 type ListSandboxes struct{}
@@ -88,6 +99,7 @@ type AttachSandbox struct{ ID sandbox.ID }
 type Lease struct {
 	Serial string          // name of the device in the ADB pool
 	Done   <-chan struct{} // closed when the device is no longer started
+	Usage  *Usage          // counts its uses; nil where nobody wants to know
 }
 
 // Sandbox returns the id that the message is for.
@@ -118,4 +130,13 @@ func (m ForgetSandbox) Sandbox() sandbox.ID { return m.ID }
 func (m GetSandbox) Sandbox() sandbox.ID { return m.ID }
 
 // Sandbox returns the id that the message is for.
+func (m GetTransitions) Sandbox() sandbox.ID { return m.ID }
+
+// Sandbox returns the id that the message is for.
 func (m AttachSandbox) Sandbox() sandbox.ID { return m.ID }
+
+// Sandbox implements Addressed.
+func (m BackUpSandbox) Sandbox() sandbox.ID { return m.ID }
+
+// Sandbox implements Addressed.
+func (m BeginBackUp) Sandbox() sandbox.ID { return m.ID }

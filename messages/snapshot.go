@@ -20,9 +20,55 @@ type PullSnapshot struct{ Source, Ref string }
 // is told by GetSnapshot.
 type BeginPullSnapshot struct{ Source, Ref string }
 
+// TakeSnapshot saves the data of a sandbox, running or stopped, as the snapshot Name, "org/name". Sent by doors;
+// answered with sandbox.Image when it is on disk, and in the bucket where the runner has one. Conflict when the name is
+// taken; the sandbox stays what it is, also on failure. One that could not be sent is kept, and sent again later; taken
+// once more, it is replaced.
+type TakeSnapshot struct {
+	ID   sandbox.ID
+	Name string
+	Halt bool // stop a running sandbox for it, and start it again: the surest copy, for minutes of its time
+}
+
+// BackUpSandbox saves the data of a sandbox in the bucket under a reference of a registry, from which a sandbox can be
+// created on any runner that has the bucket. Sent by doors; answered with Done when it is there, which may take long.
+// Unsupported without a bucket; NotFound for an unknown sandbox. sandbox.Info tells how far it is. Repeating it is
+// success.
+type BackUpSandbox struct {
+	ID  sandbox.ID
+	Ref string
+}
+
+// BeginBackUp is BackUpSandbox for who does not wait: answered with Done at once.
+type BeginBackUp struct {
+	ID  sandbox.ID
+	Ref string
+}
+
 // RemoveSnapshot forgets a name. Sent by doors; answered with Done, also for an unknown one. The
-// files of a base image are the operator's, and stay. Conflict while it is being pulled.
-type RemoveSnapshot struct{ Name string }
+// files of a base image are the operator's, and stay. What is in the bucket stays as well, where other runners need it,
+// unless Everywhere is asked for. Conflict while something is done with it.
+type RemoveSnapshot struct {
+	Name       string
+	Everywhere bool
+}
+
+// GetSnapshotProgress asks how far the work on a name is, or how the last one ended. Sent by doors; answered with
+// [SnapshotProgress]; NotFound where nothing was done with it lately.
+type GetSnapshotProgress struct{ Name string }
+
+// SnapshotProgress answers GetSnapshotProgress.
+type SnapshotProgress struct {
+	Name    string
+	Work    string // "take", "send", "fetch", "back up", "link"
+	Source  string // what of
+	Since   time.Time
+	Ended   time.Time // zero while it is under way
+	Failure string    // why it failed
+	sandbox.Progress
+	Rate int64         // bytes per second of Done, in the present step's kind; 0: not known
+	Left time.Duration // 0: not known
+}
 
 // GetSnapshot asks for a snapshot that sandboxes can be created from. Answered with [SnapshotInfo];
 // NotFound for an unknown one of which no pull failed lately.

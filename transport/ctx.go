@@ -22,6 +22,8 @@ type Ctx struct {
 	route *boundRoute
 	id    requestID
 	span  trace.Span // of the request; nil: it is not traced
+	ended func()     // called when the answer has ended; nil: nothing is to be
+	later bool       // the answer goes on after the handler, and whoever makes it calls ended
 }
 
 // Context ends when the route's time is up (see [Route.Slow]) and when the server has waited

@@ -149,6 +149,7 @@ type problem struct {
 	id      string // of an internal error; what the log is searched for
 	shape   shape
 	text    string // for the field "error"; empty: there is none
+	details map[string]any
 }
 
 // problem translates err. inSandbox says that the request was for an existing sandbox, whose
@@ -156,7 +157,7 @@ type problem struct {
 func (r Redactor) problem(err error, inSandbox bool) problem {
 	look, shape := looksOf(err)
 	text := r.Clean(err.Error())
-	p := problem{status: look.status, code: look.code, message: look.prefix + text, shape: shape}
+	p := problem{status: look.status, code: look.code, message: look.prefix + text, shape: shape, details: r.detailsOf(err)}
 	switch {
 	case shape == bare:
 	case wire.SaysDiskFull(text) && (inSandbox || !fault.Is(err, fault.Exhausted)):
@@ -203,6 +204,9 @@ func (p problem) body(path, method string, now time.Time) []byte {
 	body, err := encode(v)
 	if err != nil { // strings and a number: cannot happen
 		panic(err)
+	}
+	if len(p.details) > 0 {
+		body = withDetails(body, p.details)
 	}
 	return body
 }

@@ -23,6 +23,13 @@ type Options struct {
 	// TLSCertFile and TLSKeyFile, PEM, turn on HTTPS. Both or none.
 	TLSCertFile, TLSKeyFile string
 
+	// PathOfHost is a path that is put in front of a request's own because of the host that it is for; empty:
+	// none. nil: the host means nothing.
+	PathOfHost func(host string) string
+
+	// SecretPath is how paths begin whose next part is a credential; logs leave out what follows. Empty: none.
+	SecretPath string
+
 	// Version of the program, sent in the Server header; may be empty.
 	Version string
 

@@ -28,6 +28,10 @@ func (s *Server) caught(value any) error {
 	return &panicked{value, debug.Stack()}
 }
 
+// Panicked makes an error of a panic that a goroutine of a handler's own has recovered, for the handler to
+// return. It is called in the deferred function, as caught is.
+func Panicked(value any) error { return &panicked{value, debug.Stack()} }
+
 // fieldsOf is an internal error for the log: the whole chain, and the stack of a panic.
 func (s *Server) fieldsOf(err error) []zap.Field {
 	fields := []zap.Field{zap.String("error", s.redactor.Clean(err.Error()))}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/fasthttp/router"
@@ -33,6 +34,12 @@ func (s *Server) dispatch(rc *fasthttp.RequestCtx) {
 			s.refuse(rc, s.unmatched, s.caught(p))
 		}
 	}()
+	if of := s.options.PathOfHost; of != nil {
+		if path := of(string(rc.Host())); path != "" {
+			uri := rc.URI()
+			rc.Request.SetRequestURI(path + string(uri.PathOriginal()) + "?" + string(uri.QueryString()))
+		}
+	}
 	if h := s.find(rc); h != nil {
 		h(rc)
 		return
@@ -78,6 +85,9 @@ func (r *boundRoute) serve(rc *fasthttp.RequestCtx) {
 		r.server.refuse(rc, r, err, c.id.bytes()...)
 	}
 	r.finish(c)
+	if c.ended != nil && !c.later {
+		c.ended()
+	}
 }
 
 // guarded runs the handler; a panic becomes an error.
@@ -112,7 +122,7 @@ func (r *boundRoute) finish(c *Ctx) {
 	r.server.metrics.observe(r, c.rc.Method(), status, took)
 	if entry := r.server.log.Check(zap.DebugLevel, "request answered"); entry != nil {
 		entry.Write(zap.String(obs.RequestID, c.RequestID()), zap.ByteString("method", c.rc.Method()),
-			zap.String(obs.Path, pathOf(c.rc, 0)), zap.Int("status", status), zap.Duration(obs.Took, took))
+			zap.String(obs.Path, r.loggedPath(c.rc)), zap.Int("status", status), zap.Duration(obs.Took, took))
 	}
 }
 
@@ -141,6 +151,15 @@ func (s *Server) refuse(rc *fasthttp.RequestCtx, r *boundRoute, err error, reque
 
 // forgotten reports whether fasthttp has dropped the headers, as it does when a body breaks off.
 func forgotten(rc *fasthttp.RequestCtx) bool { return rc.Request.Header.Len() == 0 }
+
+// loggedPath is the path of a request as it may be kept.
+func (r *boundRoute) loggedPath(rc *fasthttp.RequestCtx) string {
+	path := pathOf(rc, 0)
+	if secret := r.server.options.SecretPath; secret != "" && strings.HasPrefix(path, secret) {
+		return secret + "…"
+	}
+	return path
+}
 
 // pathOf is the path of the request, decoded, without its first parts.
 func pathOf(rc *fasthttp.RequestCtx, depth int) string {

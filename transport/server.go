@@ -82,7 +82,8 @@ func (s *Server) newHTTP() *fasthttp.Server {
 		ReadTimeout: s.limits.HeaderTimeout, WriteTimeout: s.limits.WriteTimeout, IdleTimeout: s.limits.IdleTimeout,
 		// Bodies are read by us, when it is known who sends them and to which route.
 		StreamRequestBody: true, DisablePreParseMultipartForm: true, CloseOnShutdown: true, SecureErrorLogMessage: true,
-		Logger: libraryLog{s.log, s.redactor},
+		KeepHijackedConns: true, // we close them
+		Logger:            libraryLog{s.log, s.redactor},
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fasthttp/websocket"
-	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
 
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -33,6 +32,14 @@ type SocketOptions struct {
 	Protocol string
 	// ReadLimit is the largest message taken from the client, in bytes; 0: 1 MiB.
 	ReadLimit int64
+	// WriteLimit is how long the client may take for one message; 0: 30 s.
+	WriteLimit time.Duration
+	// Bulk is for routes that carry much: messages of up to 128 KiB are written at once, in memory that all such
+	// sockets share.
+	Bulk bool
+	// Abandon, if it is set, is called instead of serve when no WebSocket comes about: what serve was to
+	// use has to be given back.
+	Abandon func()
 }
 
 // WantsSocket reports whether the request asks for a WebSocket.
@@ -61,26 +68,37 @@ func (c *Ctx) Upgrade(o SocketOptions, serve func(ctx context.Context, s *Socket
 	if o.ReadLimit == 0 {
 		o.ReadLimit = defaultRead
 	}
+	if o.WriteLimit == 0 {
+		o.WriteLimit = socketWrite
+	}
 	server, id, span := c.route.server, c.RequestID(), c.within(context.Background())
-	up := websocket.FastHTTPUpgrader{
-		CheckOrigin: func(*fasthttp.RequestCtx) bool { return true },
-		Error: func(rc *fasthttp.RequestCtx, status int, reason error) {
-			server.refuse(rc, c.route, fault.Invalidf("WebSocket: %v", reason), []byte(id)...)
-		},
+	conn := &ownConn{Conn: c.rc.Conn()}
+	ws, err := c.shakeHands(conn, o)
+	if err != nil {
+		if o.Abandon != nil {
+			o.Abandon()
+		}
+		server.log.Debug("socket refused", zap.String(obs.RequestID, id), zap.Error(err))
+		return fault.Invalidf("WebSocket: %v", err)
 	}
-	if o.Protocol != "" {
-		up.Subprotocols = []string{o.Protocol}
-	}
-	err := up.Upgrade(c.rc, func(conn *websocket.Conn) {
-		s := newSocket(conn, o)
+	ended := c.outlast()
+	begin := settle(server.limits.WriteTimeout+takeOver, func() {
+		defer ended()
+		if o.Abandon != nil {
+			o.Abandon()
+		}
+	})
+	c.handOver(conn, func() {
+		if !begin() {
+			return
+		}
+		defer ended()
+		s := newSocket(ws, o)
 		ctx, gone, leave := server.sockets.enter(span, s.stop)
 		defer leave()
 		s.gone = gone
 		s.end(server.runSocket(ctx, s, id, serve), context.Cause(ctx))
 	})
-	if err != nil { // the refusal is written already
-		server.log.Debug("socket refused", zap.String(obs.RequestID, id), zap.Error(err))
-	}
 	return nil
 }
 
@@ -101,6 +119,7 @@ func (s *Server) runSocket(ctx context.Context, socket *Socket, id string, serve
 type Socket struct {
 	conn *websocket.Conn
 	gone context.CancelCauseFunc
+	slow time.Duration // how long a write may take
 
 	stopped atomic.Bool // nothing is read any more
 
@@ -110,7 +129,7 @@ type Socket struct {
 
 func newSocket(conn *websocket.Conn, o SocketOptions) *Socket {
 	conn.SetReadLimit(o.ReadLimit)
-	s := &Socket{conn: conn}
+	s := &Socket{conn: conn, slow: o.WriteLimit}
 	s.alive()
 	conn.SetPongHandler(func(string) error { s.alive(); return nil })
 	return s
@@ -172,7 +191,7 @@ func (s *Socket) write(kind int, data []byte) error {
 	if s.closed {
 		return errClientGone
 	}
-	_ = s.conn.SetWriteDeadline(time.Now().Add(socketWrite))
+	_ = s.conn.SetWriteDeadline(time.Now().Add(s.slow))
 	if err := s.conn.WriteMessage(kind, data); err != nil {
 		s.gone(errClientGone)
 		return fault.Wrap(fault.Cancelled, "write to the client", err)
@@ -201,13 +220,29 @@ func (s *Socket) Close(code int, reason string) {
 	}
 	s.closed = true
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
-	_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(socketWrite))
+	_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(s.slow))
 }
 
 // stop closes a socket whose server stops.
 func (s *Socket) stop(cause error) {
 	s.end(nil, cause)
 	_ = s.conn.SetReadDeadline(time.Now()) // a read that waits sees no context
+}
+
+// CloseWith closes the socket, with the cause as reason, when ctx ends, and lets nothing more be read. When forget has
+// returned it does not, and is not about to: call it before the route ends.
+func (s *Socket) CloseWith(ctx context.Context) (forget func()) {
+	done := make(chan struct{})
+	unwatch := context.AfterFunc(ctx, func() {
+		defer close(done)
+		s.Close(CloseGoing, context.Cause(ctx).Error())
+		s.StopReading()
+	})
+	return func() {
+		if !unwatch() {
+			<-done
+		}
+	}
 }
 
 // end closes a socket whose route is done with it.
@@ -222,25 +257,30 @@ func (s *Socket) end(err, cause error) {
 	}
 }
 
-// keepAlive pings until stop is called.
+// keepAlive pings until stop is called or ctx ends. From one ping to the next nothing waits but a timer, which costs an
+// idle socket no stack; one that takes no ping holds up no other's.
 func (s *Socket) keepAlive(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(pingEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				if s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(socketWrite)) != nil {
-					s.gone(errClientGone)
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
+	var turn sync.Mutex // of a ping, or of its end
+	var next *time.Timer
+	stopped := false
+	turn.Lock()
+	defer turn.Unlock()
+	next = time.AfterFunc(pingEvery, func() {
+		turn.Lock()
+		defer turn.Unlock()
+		if stopped || ctx.Err() != nil {
+			return
 		}
-	}()
-	return func() { cancel(); <-done }
+		if s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(socketWrite)) != nil {
+			s.gone(errClientGone)
+			return
+		}
+		next.Reset(pingEvery)
+	})
+	return func() {
+		next.Stop()
+		turn.Lock() // the connection is closed when we return
+		defer turn.Unlock()
+		stopped = true
+	}
 }

@@ -2,10 +2,13 @@ package transport_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -103,6 +106,39 @@ func TestSockets(t *testing.T) {
 	}
 	if got := c.Do("GET", "/echo", "", "Connection: Upgrade", "Upgrade: websocket"); got.Status != 400 || !strings.Contains(got.Body, "WebSocket: ") {
 		t.Errorf("a handshake without a key: %d %s", got.Status, got.Body)
+	}
+}
+
+// Ensure what a client sends right behind its handshake is the first that the socket reads, over TCP and TLS.
+func TestSocketsReadWhatCameEarly(t *testing.T) {
+	t.Parallel()
+	route := transport.Route{Method: "GET", Path: "/echo", Handler: echo}
+	certFile, keyFile, roots := certificate(t)
+	plain := start(t, transport.Options{}, route)
+	secure := start(t, transport.Options{TLSCertFile: certFile, TLSKeyFile: keyFile}, route)
+	for name, conn := range map[string]net.Conn{
+		"TCP": plain.Dial(),
+		"TLS": tls.Client(secure.Dial(), &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}),
+	} {
+		var request bytes.Buffer
+		request.WriteString("GET /echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + transporttest.Token + "\r\nConnection: Upgrade\r\n" +
+			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		long := strings.Repeat("a", 900) // masked with zeros
+		request.WriteString("\x81\x85\x00\x00\x00\x00first" + "\x81\xfe\x03\x84\x00\x00\x00\x00" + long)
+		if _, err := conn.Write(request.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+		in := bufio.NewReader(conn)
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" ||
+			resp.Header.Get("X-Request-Id") == "" {
+			t.Fatalf("%s: %v, %v", name, resp, err)
+		}
+		want := "\x81\x05first" + "\x81\x7e\x03\x84" + long
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(in, got); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
 	}
 }
 
@@ -205,5 +241,37 @@ func TestSizedStreams(t *testing.T) {
 	}
 	if got, err := c.Try("GET", "/sized/123", http.NoBody); err == nil {
 		t.Errorf("three of five bytes were taken for all: %q", got.Body)
+	}
+}
+
+// Ensure what a stream holds is given back when the client left before its answer began.
+func TestAStreamNobodyWaitsFor(t *testing.T) {
+	t.Parallel()
+	asked, left, told := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	c := start(t, transport.Options{}, transport.Route{Method: "GET", Path: "/late", Handler: func(c *transport.Ctx) error {
+		close(asked)
+		<-left
+		c.Stream("text/plain", func(ctx context.Context, w *bufio.Writer) error {
+			_, _ = w.WriteString("for nobody")
+			told <- ctx.Err()
+			return w.Flush()
+		})
+		return nil
+	}})
+	conn := c.Dial()
+	_, _ = io.WriteString(conn, "GET /late HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+transporttest.Token+"\r\n\r\n")
+	<-asked
+	if err := conn.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	close(left)
+	select {
+	case err := <-told:
+		if err == nil {
+			t.Error("its context has not ended")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the function of the stream was never called")
 	}
 }

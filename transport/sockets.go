@@ -31,7 +31,7 @@ func (r *sockets) enter(span context.Context, stop func(cause error)) (ctx conte
 	r.mu.Unlock()
 	return ctx, gone, func() {
 		if !unwatch() {
-			<-told // the connection is fasthttp's again when we return
+			<-told // the connection is closed when we return
 		}
 		gone(errClientGone)
 		r.mu.Lock()

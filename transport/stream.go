@@ -28,7 +28,8 @@ func (c *Ctx) Stream(contentType string, write func(ctx context.Context, w *bufi
 // Unsized. What write flushes reaches the client at once. It must end when ctx does, which happens when
 // the client is gone (noticed when something is written to it) or the server stops; write then also
 // sees its writer fail. It uses nothing of c. An error or a panic of write cuts the answer off, so
-// that the client does not take it for complete. For HEAD, write is not called.
+// that the client does not take it for complete. write is called once in any case, with a ctx that has ended
+// if the client left before its answer began; for HEAD, never.
 func (c *Ctx) StreamSized(status int, contentType string, size int, write func(ctx context.Context, w *bufio.Writer) error) {
 	s := c.route.server
 	c.rc.SetStatusCode(status)
@@ -38,17 +39,11 @@ func (c *Ctx) StreamSized(status int, contentType string, size int, write func(c
 		c.rc.Response.SkipBody = true
 		return
 	}
-	ctx, cancel := context.WithCancelCause(c.within(s.life))
-	r, w := io.Pipe()
-	id := c.RequestID()
+	body := &writtenBody{server: s, conn: c.rc.Conn(), id: c.RequestID(), write: write, ended: c.outlast()}
+	body.ctx, body.cancel = context.WithCancelCause(c.within(s.life))
 	c.rc.Response.Header.SetContentType(contentType)
-	c.rc.SetBodyStream(&streamBody{r, c.rc.Conn(), s.limits.WriteTimeout, cancel}, size)
+	c.rc.SetBodyStream(body, size)
 	c.rc.Response.ImmediateHeaderFlush = true
-	go func() {
-		err := s.runWriter(ctx, w, id, write)
-		_ = w.CloseWithError(err)
-		cancel(nil)
-	}()
 }
 
 // StreamFrom answers with what it reads from body after the handler has returned: size bytes, or Unsized,
@@ -66,7 +61,10 @@ func (c *Ctx) StreamFrom(status, size int, body io.ReadCloser) {
 		_ = body.Close()
 		return
 	}
-	c.rc.SetBodyStream(&streamBody{&guardedBody{body, s, c.RequestID()}, c.rc.Conn(), s.limits.WriteTimeout, nil}, size)
+	if c.ended != nil {
+		body = &endedBody{body, c.outlast()}
+	}
+	c.rc.SetBodyStream(&readBody{&guardedBody{body, s, c.RequestID()}, c.rc.Conn(), s.limits.WriteTimeout}, size)
 	r.ImmediateHeaderFlush = true
 }
 
@@ -87,30 +85,86 @@ func (b *guardedBody) Read(p []byte) (n int, err error) {
 	return b.ReadCloser.Read(p)
 }
 
-func (s *Server) runWriter(ctx context.Context, w io.Writer, id string, write func(context.Context, *bufio.Writer) error) (err error) {
+// writtenBody is a body that a function writes, on the connection's own goroutine: nothing is copied between
+// the two.
+type writtenBody struct {
+	server *Server
+	conn   net.Conn
+	id     string
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	ended  func()
+	write  func(context.Context, *bufio.Writer) error // nil once it has been called
+}
+
+// WriteTo lets the function write to w.
+func (b *writtenBody) WriteTo(w io.Writer) (int64, error) {
+	to := &timedWriter{w: w, conn: b.conn, limit: b.server.limits.WriteTimeout}
+	err := b.run(to)
+	return to.sum, err
+}
+
+// SupportsBodyWriteTo tells fasthttp to call WriteTo, and never Read.
+func (b *writtenBody) SupportsBodyWriteTo() bool { return true }
+
+// Read is there because fasthttp wants a body to have it.
+func (b *writtenBody) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func (b *writtenBody) run(w io.Writer) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = s.caught(p)
-			s.log.Error("internal error", append(s.fieldsOf(err), zap.String(obs.RequestID, id))...)
+			err = b.server.caught(p)
+			b.server.log.Error("internal error", append(b.server.fieldsOf(err), zap.String(obs.RequestID, b.id))...)
 		}
 	}()
+	write := b.write
+	b.write = nil
 	out := bufio.NewWriter(w)
-	if err := write(ctx, out); err != nil {
+	if err := write(b.ctx, out); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
-// streamBody hands pieces to the connection and gives the client WriteTimeout for each. The
-// server closes it when the answer has ended, however that came.
-type streamBody struct {
-	io.ReadCloser
-	conn   net.Conn
-	limit  time.Duration
-	cancel context.CancelCauseFunc // may be nil
+// Close ends the answer. The server calls it however that came.
+func (b *writtenBody) Close() error {
+	defer b.ended()
+	b.cancel(context.Canceled)
+	if b.write != nil { // the client left before its answer began; what the function holds has to be given back
+		_ = b.run(&timedWriter{err: net.ErrClosed})
+	}
+	return nil
 }
 
-func (b *streamBody) Read(p []byte) (int, error) {
+// timedWriter hands pieces to the connection and gives the client its time for each.
+type timedWriter struct {
+	w     io.Writer
+	conn  net.Conn
+	limit time.Duration
+	sum   int64
+	err   error
+}
+
+func (t *timedWriter) Write(p []byte) (int, error) {
+	if t.err != nil {
+		return 0, t.err
+	}
+	_ = t.conn.SetWriteDeadline(time.Now().Add(t.limit))
+	n, err := t.w.Write(p)
+	t.sum += int64(n)
+	t.err = err
+	return n, err
+}
+
+// readBody hands pieces to the connection and gives the client WriteTimeout for each. The
+// server closes it when the answer has ended, however that came.
+type readBody struct {
+	io.ReadCloser
+	conn  net.Conn
+	limit time.Duration
+}
+
+func (b *readBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
 		_ = b.conn.SetWriteDeadline(time.Now().Add(b.limit))
@@ -119,7 +173,7 @@ func (b *streamBody) Read(p []byte) (int, error) {
 }
 
 // WriteTo hands on larger pieces than fasthttp's own 4 KiB: a download is four times as fast.
-func (b *streamBody) WriteTo(w io.Writer) (sum int64, err error) {
+func (b *readBody) WriteTo(w io.Writer) (sum int64, err error) {
 	buf := pieces.Get().(*[pieceSize]byte)
 	defer pieces.Put(buf)
 	for {
@@ -141,16 +195,9 @@ func (b *streamBody) WriteTo(w io.Writer) (sum int64, err error) {
 }
 
 // SupportsBodyWriteTo tells fasthttp that WriteTo does all that Read does.
-func (b *streamBody) SupportsBodyWriteTo() bool { return true }
+func (b *readBody) SupportsBodyWriteTo() bool { return true }
 
 // pieceSize is how much of a stream is handed on at a time, at most.
 const pieceSize = 128 << 10
 
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
-
-func (b *streamBody) Close() error {
-	if b.cancel != nil {
-		b.cancel(context.Canceled)
-	}
-	return b.ReadCloser.Close()
-}

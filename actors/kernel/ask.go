@@ -59,6 +59,7 @@ type Ref struct {
 	sys    *System
 	vitals *Vitals
 	gone   chan struct{} // closed when the actor has ended for good
+	lost   func(reason string)
 }
 
 // Vitals returns the signs that survive the actor's restarts.

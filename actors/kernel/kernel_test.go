@@ -151,6 +151,32 @@ func TestAnActorThatKeepsFailingIsLostAndTriedEachMinute(t *testing.T) {
 	})
 }
 
+// Ensure whoever cares hears that an actor was given up, and not that it merely failed.
+func TestTheEndOfPatienceIsTold(t *testing.T) {
+	inBubble(t, 0, func(w world) {
+		var told []string
+		answer, err := w.root.Ask(w.t.Context(), spawn{kernel.Spec{
+			Name: "frail", Kind: "frail", New: func(*kernel.Ref) actor.Actor { return &probe{} },
+			Lost: func(reason string) { told = append(told, reason) },
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		frail := answer.(spawned).ref
+		for i := range 5 {
+			if len(told) != 0 {
+				t.Errorf("told %q after %d failures", told, i)
+			}
+			_, _ = frail.Ask(w.t.Context(), boom{})
+			synctest.Wait()
+			time.Sleep(2 * time.Second)
+		}
+		if len(told) != 1 || told[0] != "boom" {
+			t.Errorf("told %q; want boom, once", told)
+		}
+	})
+}
+
 func TestAFullMailboxRefusesAndLosesNothing(t *testing.T) {
 	inBubble(t, 4, func(w world) {
 		until := make(chan struct{})

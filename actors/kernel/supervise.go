@@ -53,6 +53,9 @@ func (s strategy) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, chil
 	s.sys.log.Error("actor failed", zap.String("actor", v.Path), zap.String("reason", fmt.Sprint(reason)),
 		zap.String("to", string(next.health)), zap.Duration("retry_in", next.delay))
 	v.Refuse(fault.Unavailablef("%s failed (%v) and is tried again within %s", v.Path, reason, next.delay))
+	if next.health == Lost && ref.lost != nil {
+		ref.lost(fmt.Sprint(reason))
+	}
 	v.scheduleRetry(next.delay, func() {
 		v.Refuse(nil)
 		v.set(Running)

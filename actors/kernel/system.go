@@ -73,6 +73,9 @@ type Spec struct {
 	// New makes an incarnation: at spawn and after each restart. It must have no effect:
 	// what an actor needs it takes in *actor.Started. self is the same in every incarnation.
 	New func(self *Ref) actor.Actor
+	// Lost hears that the actor was given up, and why, each time anew; nil: nobody listens. It is
+	// called in the supervisor's turn: it must not wait.
+	Lost func(reason string)
 }
 
 // SpawnRoot spawns the actor that all others are below. It is never restarted: a panic loses
@@ -95,7 +98,7 @@ func (s *System) spawn(by spawner, prefix string, spec Spec, more ...actor.Props
 	if spec.Mailbox == 0 {
 		spec.Mailbox = DefaultMailbox
 	}
-	ref := &Ref{sys: s, vitals: newVitals(prefix+spec.Name, spec.Kind), gone: make(chan struct{})}
+	ref := &Ref{sys: s, vitals: newVitals(prefix+spec.Name, spec.Kind), gone: make(chan struct{}), lost: spec.Lost}
 	ref.pid = actor.NewPID(s.actors.Address(), prefix+spec.Name)
 	options := append([]actor.PropsOption{
 		actor.WithMailbox(newMailbox(ref.vitals, spec.Mailbox, s.metrics.refused.WithLabelValues(spec.Kind).Inc)),

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/daytonaio/runner-android/internal/sim/proctable"
+	"github.com/daytonaio/runner-android/internal/sim/simhost"
 	"github.com/daytonaio/runner-android/internal/sim/simroot"
 )
 
@@ -104,7 +107,8 @@ func TestHostRunsACommandAndLeavesNothingRunning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"http://127.0.0.1:" + itoa(port), "demo-token", ":" + itoa(root.Settings.ADBBasePort), "  proxy http://127.0.0.1:", "  daytona http://127.0.0.1:"} {
+	for _, want := range []string{"http://127.0.0.1:" + itoa(port), "demo-token", ":" + itoa(root.Settings.ADBBasePort), "  proxy http://127.0.0.1:", "  daytona http://127.0.0.1:",
+		"  operator http://127.0.0.1:" + itoa(root.Settings.OperatorHTTP), "  display http://6080-<id>.proxy.localhost:"} {
 		if !strings.Contains(line, want) {
 			t.Errorf("%q does not say %s", line, want)
 		}
@@ -112,6 +116,7 @@ func TestHostRunsACommandAndLeavesNothingRunning(t *testing.T) {
 	if len(proctable.Below(dir)) < 3 {
 		t.Error("the command's device does not run")
 	}
+	bucket := put(t, line, "org/one/manifest.json", "kept")
 	second := &exec.Cmd{Path: h.cmd.Path, Args: h.cmd.Args, Env: h.cmd.Env}
 	if out, err := second.CombinedOutput(); err == nil || !strings.Contains(string(out), "in use by another cvd-sim host (process "+itoa(h.cmd.Process.Pid)) {
 		t.Errorf("a second host on the root: %v\n%s", err, out)
@@ -135,13 +140,45 @@ func TestHostRunsACommandAndLeavesNothingRunning(t *testing.T) {
 			t.Errorf("%s is missing in runner.log or on stderr", want)
 		}
 	}
+	for _, want := range []string{
+		"AWS_ENDPOINT_URL=" + strings.TrimSuffix(bucket, "/"+simhost.Bucket), "AWS_DEFAULT_BUCKET=" + simhost.Bucket, "AWS_REGION=us-east-1",
+		"AWS_ACCESS_KEY_ID=demo-access-key", "AWS_SECRET_ACCESS_KEY=demo-secret-key",
+	} {
+		if !strings.Contains(string(log), "\n"+want+"\n") {
+			t.Errorf("%q is not in the command's environment", want)
+		}
+	}
+	if object, err := os.ReadFile(filepath.Join(dir, "s3", simhost.Bucket, "org", "one", "manifest.json")); err != nil || string(object) != "kept" {
+		t.Errorf("the object is %q, %v", object, err)
+	}
 	_, daytonaURL, _ := strings.Cut(line, "  daytona ")
 	if want := "\nDAYTONA_API_URL=" + daytonaURL + "/api\n"; !strings.Contains(string(log), want) {
 		t.Errorf("%q is not in the command's environment", want)
 	}
-	if strings.Contains(string(log), "CVD_OPERATOR_URL=") {
-		t.Error("there is no operator to point at")
+	if want := fmt.Sprintf("\nCVD_OPERATOR_URL=http://127.0.0.1:%d\n", root.Settings.OperatorHTTP); !strings.Contains(string(log), want) {
+		t.Errorf("%q is not in the command's environment", want)
 	}
+}
+
+// put stores an object in the bucket that a ready line names, and returns the bucket's URL.
+func put(t *testing.T, line, key, content string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(line, "  s3 ")
+	bucket, _, _ := strings.Cut(rest, "  ")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, bucket+"/"+key, strings.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatalf("the bucket of %q: %v", line, err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("PUT %s/%s: %s", bucket, key, resp.Status)
+	}
+	return bucket
 }
 
 func TestAHostAfterAKilledOneEndsWhatThatLeft(t *testing.T) {
@@ -170,6 +207,9 @@ func TestAHostAfterAKilledOneEndsWhatThatLeft(t *testing.T) {
 		Env: append(os.Environ(), "API_PORT="+itoa(port))}
 	out, err := second.Output()
 	if err != nil || !strings.Contains(string(out), `"Unreachable"`) {
+		if errors.As(err, &exit) {
+			out = append(out, exit.Stderr...)
+		}
 		t.Errorf("second host: %v\n%s", err, out)
 	}
 	for _, p := range devices {

@@ -11,8 +11,10 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/sim/cuttlefish"
 	"github.com/daytonaio/runner-android/internal/sim/launcher"
+	"github.com/daytonaio/runner-android/internal/sim/operator"
 	"github.com/daytonaio/runner-android/internal/sim/simroot"
 	"github.com/daytonaio/runner-android/internal/sim/vm"
+	"github.com/daytonaio/runner-android/internal/sim/webrtc"
 )
 
 func init() {
@@ -33,15 +35,18 @@ func faces() map[string]func(simroot.Call) int {
 		"run_cvd":             launcher.RunProgram,
 		"process_restarter":   launcher.RestarterProgram,
 		"tombstone_receiver":  launcher.HelperProgram,
-		"snapshot_util_cvd":   snapshotUtil,
+		"snapshot_util_cvd":   launcher.SnapshotProgram,
 		"crosvm":              vm.Program,
+		"webRTC":              webrtc.Program,
+		"operator":            operator.Program,
 	}
 }
 
 // verbs are what a person uses.
 func verbs() map[string]func([]string) int {
 	return map[string]func([]string) int{
-		"host": host, "inject": injectRules, "reboot": reboot, "daytona": daytonaAPI, "proxy": daytonaProxy,
+		"host": host, "inject": injectRules, "reboot": reboot, "daytona": daytonaAPI, "proxy": daytonaProxy, "apk": buildAPK,
+		"operator": hostOperator,
 	}
 }
 
@@ -65,11 +70,4 @@ func dispatch(name string, args []string) int {
 		return 2
 	}
 	return face(simroot.Call{Root: root, Args: args, Out: os.Stdout, Err: os.Stderr})
-}
-
-// snapshotUtil is snapshot_util_cvd, of which only the presence and the usage are simulated.
-func snapshotUtil(c simroot.Call) int {
-	fmt.Fprintln(c.Err, "snapshot_util_cvd: --subcmd=suspend|resume|snapshot_take --snapshot_path=DIR:"+
-		" not part of the simulated host")
-	return 1
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -208,6 +209,13 @@ func TestRemovalsThatStopHalfWay(t *testing.T) {
 	}
 	s.ok("--group_name=s_1", "rm")
 
+	s.inject(inject.Rule{Match: inject.Match{Command: "rm", Times: 1}, Fault: "rm_partial:db"})
+	dir := filepath.Dir(filepath.Dir(filepath.Dir(s.parse(s.ok(s.createArgs("s_1")...).stdout).Instances[0].AssemblyDir)))
+	s.fails("interrupted", "--group_name=s_1", "rm")
+	if s.state("s_1") != "" || !exists(dir) {
+		t.Errorf("state %q, the directory %s is there: %t", s.state("s_1"), dir, exists(dir))
+	}
+
 	s.inject(inject.Rule{Match: inject.Match{Command: "rm", Times: 1}, Fault: "lock_stale"})
 	s.ok(s.createArgs("s_1", "--instance_nums=1")...)
 	s.ok("--group_name=s_1", "rm")
@@ -299,9 +307,24 @@ func TestStatesThatNobodyCorrects(t *testing.T) {
 
 func TestARebootedHostStillSaysRunning(t *testing.T) {
 	t.Parallel()
+	t.Run("by hand", func(t *testing.T) {
+		t.Parallel()
+		testReboot(t, func(s *sim) error { return simhost.Reboot(s.root) })
+	})
+	t.Run("by a fault", func(t *testing.T) {
+		t.Parallel()
+		testReboot(t, func(s *sim) error {
+			s.inject(inject.Rule{Match: inject.Match{Command: "help", Times: 1}, Fault: "host_reboot"})
+			s.fails("", "help")
+			return nil
+		})
+	})
+}
+
+func testReboot(t *testing.T, reboot func(*sim) error) {
 	s := newSim(t, "1.40.0")
 	s.ok(s.createArgs("s_1", "--instance_nums=1")...)
-	if err := simhost.Reboot(s.root); err != nil {
+	if err := reboot(s); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitNoProcesses()
@@ -313,4 +336,116 @@ func TestARebootedHostStillSaysRunning(t *testing.T) {
 	}
 	s.ok("--group_name=s_1", "stop")
 	s.ok("--group_name=s_1", "start")
+}
+
+// Ensure a boot without end is given up by the launcher since 1.55, and awaited for ever before.
+func TestBootsThatNeverEnd(t *testing.T) {
+	t.Parallel()
+	t.Run("1.55 gives up", func(t *testing.T) {
+		t.Parallel()
+		s := newSim(t, "1.55.2")
+		s.inject(inject.Rule{Match: inject.Match{Command: "create", Times: 1}, Fault: "boot_timeout:0.4"})
+		s.fails("Device boot timed out after 0.4 seconds", s.createArgs("s_1")...)
+		if s.state("s_1") != "Boot Failed" {
+			t.Errorf("state %s", s.state("s_1"))
+		}
+		s.awaitNoProcesses()
+	})
+	t.Run("1.40 waits", func(t *testing.T) {
+		t.Parallel()
+		s := newSim(t, "1.40.0")
+		s.inject(inject.Rule{Match: inject.Match{Command: "create", Times: 1}, Fault: "boot_timeout:0.1"})
+		cmd := s.command(s.createArgs("s_1", "--instance_nums=1")...)
+		end := s.begin(cmd)
+		s.await("adbd listens", func() bool { return s.listening(1) })
+		if got, err := adbExec(s.root.ADBPort(1), "getprop sys.boot_completed", patience); err != nil || strings.Contains(got, "1") {
+			t.Errorf("sys.boot_completed is %q, %v", got, err)
+		}
+		time.Sleep(3 * bootTime) // what must not happen has this long to happen
+		if s.state("s_1") != "Starting" || !s.answers(1) {
+			t.Errorf("state %s, launcher answers %t", s.state("s_1"), s.answers(1))
+		}
+		if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		end()
+		s.awaitNoProcesses()
+	})
+}
+
+func TestLocksOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, "1.40.0")
+	s.inject(inject.Rule{Match: inject.Match{Command: "create"}, Fault: "lock_permission"})
+	for _, args := range [][]string{s.createArgs("s_1", "--instance_nums=2"), s.createArgs("s_1")} {
+		s.fails(`.lock"): Permission denied`, args...)
+	}
+	if groups := s.fleet(); len(groups) != 0 || exists(filepath.Join(s.root.LockDir(), "local-instance-2.lock")) {
+		t.Errorf("left: %v", groups)
+	}
+	if err := os.MkdirAll(s.root.LockDir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.root.LockDir(), "local-instance-2.lock"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s.ok(s.createArgs("s_1", "--instance_nums=2", "--nostart")...) // a lock that is there can be taken
+}
+
+func TestADamagedDatabaseReadsAsWhateverParses(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, "1.40.0")
+	s.ok(s.createArgs("s_1", "--instance_nums=1")...)
+	s.ok(s.createArgs("s_2", "--instance_nums=2")...)
+	s.inject(inject.Rule{Match: inject.Match{Command: "fleet", Times: 1}, Fault: "db_corrupt:truncated"})
+	if groups := s.fleet(); len(groups) != 1 || groups[0].Name != "s_1" {
+		t.Errorf("with its end gone: %+v", groups)
+	}
+	s.inject(inject.Rule{Match: inject.Match{Command: "stop", Times: 1}, Fault: "db_corrupt"})
+	s.fails("is not applicable: no devices present", "--group_name=s_1", "stop")
+	if groups := s.fleet(); len(groups) != 0 || !s.answers(1) || !s.answers(2) {
+		t.Errorf("with nothing that parses: %+v, launchers answer %t, %t", groups, s.answers(1), s.answers(2))
+	}
+	s.ok(s.createArgs("s_3", "--instance_nums=3", "--nostart")...) // the next write makes it good
+	if groups := s.fleet(); len(groups) != 1 || groups[0].Name != "s_3" {
+		t.Errorf("afterwards: %+v", groups)
+	}
+}
+
+func TestCallsThatHang(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, "1.40.0")
+	s.inject(
+		inject.Rule{Match: inject.Match{Command: "version", Times: 1}, Fault: "hang:ignore_term"},
+		inject.Rule{Match: inject.Match{Command: "status", Times: 1}, Fault: "hang"},
+		inject.Rule{Match: inject.Match{Command: "fleet", Times: 1}, Fault: "hang_for:0.2"},
+	)
+	patient := s.command("version")
+	end := s.begin(patient)
+	s.await("it ignores SIGTERM", func() bool {
+		status, err := os.ReadFile("/proc/" + itoa(patient.Process.Pid) + "/status")
+		_, ignored, _ := strings.Cut(string(status), "SigIgn:\t")
+		mask, err2 := strconv.ParseUint(strings.SplitN(ignored, "\n", 2)[0], 16, 64)
+		return err == nil && err2 == nil && mask&(1<<(uint(unix.SIGTERM)-1)) != 0
+	})
+	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+		if err := patient.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := end(); r.code != 128+int(unix.SIGKILL) {
+		t.Errorf("version: exit %d, want an end by SIGKILL", r.code)
+	}
+	plain := s.command("status")
+	end = s.begin(plain)
+	if err := plain.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if r := end(); r.code != 128+int(unix.SIGTERM) {
+		t.Errorf("status: exit %d, want an end by SIGTERM", r.code)
+	}
+	began := time.Now()
+	if groups := s.fleet(); len(groups) != 0 || time.Since(began) < 200*time.Millisecond {
+		t.Errorf("after %s: %v", time.Since(began), groups)
+	}
 }

@@ -29,6 +29,8 @@ func host(args []string) int {
 		"time from a launch to Running (2.5s)")
 	flags.BoolVar(&o.KeepDevices, "keep", false, "leave the devices running when the command ends")
 	flags.Float64Var(&o.TimeScale, "time-scale", 1, "how much faster the time of the simulated Daytona goes")
+	flags.StringVar(&o.Settings.OperatorVersion, "operator-version", "", "version of the operator (1.55.2)")
+	flags.BoolVar(&o.OperatorTLS, "operator-tls", false, "point the command at the operator's TLS port")
 	if err := flags.Parse(args); err != nil {
 		return usage(err)
 	}
@@ -66,6 +68,19 @@ func reboot(args []string) int {
 		return fail(err)
 	}
 	return 0
+}
+
+// hostOperator becomes the operator of a host, which has ended or was ended.
+func hostOperator(args []string) int {
+	root, rest, err := rootFlag("operator", args)
+	if err != nil {
+		return usage(err)
+	}
+	if len(rest) > 0 {
+		return usage(fmt.Errorf("cvd-sim operator: %q is one argument too many", rest[0]))
+	}
+	// The program's own link, so that the process is known as the host's.
+	return fail(unix.Exec(root.OperatorProgram(), []string{root.OperatorProgram()}, os.Environ()))
 }
 
 // injectRules edits the rules by which a host misbehaves.

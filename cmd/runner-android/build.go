@@ -24,11 +24,15 @@ import (
 	"github.com/daytonaio/runner-android/internal/image"
 	"github.com/daytonaio/runner-android/internal/ledger"
 	"github.com/daytonaio/runner-android/internal/obs"
+	"github.com/daytonaio/runner-android/internal/operator"
 	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/internal/snapshot"
 	"github.com/daytonaio/runner-android/messages"
+	"github.com/daytonaio/runner-android/s3store"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/health"
 	"github.com/daytonaio/runner-android/transport/jobs"
+	"github.com/daytonaio/runner-android/transport/states"
 )
 
 // drainLimit is how long a runner that was told to stop may take.
@@ -37,18 +41,25 @@ const drainLimit = 10 * time.Second
 // traceLimit is how long the last spans may take to leave.
 const traceLimit = 2 * time.Second
 
+// maxSweepAge bounds how old a reading of the process table may be that the looks at devices share.
+const maxSweepAge = 3 * time.Second
+
 // App is the wired program.
 type App struct {
-	log     *zap.Logger
-	lock    *ledger.Lock
-	pool    *adb.Pool
-	devices *device.Devices
-	meter   *capacity.Meter
-	tracing *obs.Tracing
-	daytona *daytona.Client // nil: the runner is not registered
-	actors  *actors.System
-	health  *health.Reporter
-	server  *transport.Server
+	log      *zap.Logger
+	lock     *ledger.Lock
+	pool     *adb.Pool
+	devices  *device.Devices
+	meter    *capacity.Meter
+	tracing  *obs.Tracing
+	operator *operator.Client
+	book     *ledger.Ledger
+	bucket   *s3store.Store  // nil: snapshots stay on this host
+	url      func() string   // where others reach this runner; once it listens
+	daytona  *daytona.Client // nil: the runner is not registered
+	actors   *actors.System
+	health   *health.Reporter
+	server   *transport.Server
 }
 
 // lockWait is how long what a killed runner left behind may hold the ledger's lock.
@@ -121,18 +132,37 @@ func (a *App) wire(ctx context.Context, cfg configs.Config, h host.Host, uid int
 	}
 	defaults := sandbox.Resources{CPUs: cfg.Default.CPUs, MemoryMB: cfg.Default.MemoryMB, DiskGB: cfg.Default.DiskGB}
 	book := ledger.New(h, cfg.Host.InstancesPath)
+	a.book = book
+	a.operator, err = operator.New(operator.Options{
+		URL: cfg.Display.OperatorURL, CertSHA256: cfg.Display.OperatorCert, Pins: ledger.OperatorPin{Ledger: book}, Dial: h.Dial,
+	})
+	if err != nil {
+		return err
+	}
 	client := cvd.New(h, cvd.Options{Path: cfg.Host.CVDPath, Log: a.log.Named("cvd")})
 	images := image.NewCatalog(h, cfg.Host.ArtifactsPath, cfg.Host.Home)
+	bucket, err := openBucket(cfg.Snapshot)
+	if err != nil {
+		return err
+	}
+	a.bucket = bucket
+	store := snapshot.New(snapshot.Options{
+		Host: h, Artifacts: cfg.Host.ArtifactsPath, Bucket: bucket, Images: images, Compress: cfg.Snapshot.Compression == snapshot.Zstd,
+	})
+	if left, err := store.Sweep(ctx); err != nil || len(left) > 0 {
+		a.log.Warn("snapshots that were cut short are removed", zap.Strings("removed", left), zap.Error(err))
+	}
 	physician := doctor.New(doctor.Options{
 		Host: h, CVD: client, InstancesPath: cfg.Host.InstancesPath, ArtifactsPath: cfg.Host.ArtifactsPath,
 		RuntimePath: cfg.Host.RuntimePath, Log: a.log.Named("doctor"),
 		ADB: func(ctx context.Context) error { return health.ADB(a.actors)(ctx) },
 	})
 	devices, problems, err := device.Load(ctx, device.Options{
-		Host: h, CVD: client, ADB: a.pool, Ledger: book, Images: images, SuspectKVM: physician.SuspectKVM,
+		Host: h, CVD: client, ADB: a.pool, Ledger: book, Images: images, Snapshots: store, Operator: a.operator, SuspectKVM: physician.SuspectKVM,
 		Paths: cvd.Paths{Runtime: cfg.Host.RuntimePath, Tmp: cfg.Host.TempDir, UID: uid},
 		Log:   a.log.Named("device"), ADBBasePort: cfg.Device.ADBBasePort,
 		GPUMode: cfg.Device.GPUMode, Audio: cfg.Device.Audio,
+		SweepAge:    min(cfg.Health.Interval/10, maxSweepAge),
 		BootTimeout: cfg.Limits.BootTimeout, BootConcurrency: cfg.Limits.BootConcurrency, Defaults: defaults,
 	})
 	if err != nil {
@@ -143,18 +173,55 @@ func (a *App) wire(ctx context.Context, cfg configs.Config, h host.Host, uid int
 	}
 	a.devices = devices
 	a.actors = actors.New(actors.Options{
-		Devices: fleet{devices}, Mappings: book, Images: images, Daytona: a.queue(cfg, book), Tracer: tracing.Tracer("actors"),
+		Devices: fleet{devices}, Mappings: book, Images: images, Saved: store, Collect: collection(cfg.Snapshot), Journal: book, Daytona: a.queue(cfg, book), Tracer: tracing.Tracer("actors"),
 		Admission: capacity.Gate{
 			Budget:     reading.Budget(cfg.Capacity.CPUOvercommit, cfg.Device.MaxInstances),
 			OverheadMB: cfg.Capacity.MemoryOverheadMB,
 		},
 		Defaults: defaults,
-		Limits:   actors.Limits{Start: cfg.Limits.StartTimeout, Health: cfg.Health.Interval},
-		Log:      a.log.Named("actors"), Library: obs.SlogLogger(a.log.Named("proto")), Registry: registry,
+		Limits: actors.Limits{
+			Start: cfg.Limits.StartTimeout, Health: cfg.Health.Interval, Failures: cfg.Health.Failures, Healing: healing(cfg.Health.Restart),
+			Term: actors.Term(cfg.Health.Term),
+		},
+		Log: a.log.Named("actors"), Library: obs.SlogLogger(a.log.Named("proto")), Registry: registry,
 	})
+	scheme := "http"
+	if cfg.API.TLS.Enabled {
+		scheme = "https"
+	}
+	a.url = func() string {
+		_, port, _ := net.SplitHostPort(a.server.Addr().String()) // the address that it listens on has a port
+		return scheme + "://" + net.JoinHostPort(domain, port)
+	}
 	a.health = a.reporter(cfg, domain, physician, registry)
 	a.server, err = doors(cfg, a, registry)
 	return err
+}
+
+// openBucket returns where snapshots are shared; nil where they are not.
+func openBucket(cfg configs.Snapshot) (*s3store.Store, error) {
+	if cfg.Bucket == "" {
+		return nil, nil //nolint:nilnil // no bucket is not an error
+	}
+	return s3store.Open(s3store.Options{
+		Endpoint: cfg.Endpoint, Region: cfg.Region, Bucket: cfg.Bucket, AccessKey: cfg.AccessKey.Reveal(), SecretKey: cfg.SecretKey.Reveal(),
+	})
+}
+
+// collection is what becomes of copies of snapshots that nobody uses.
+func collection(cfg configs.Snapshot) actors.Collection {
+	if cfg.Collection == "off" {
+		return actors.Collection{}
+	}
+	return actors.Collection{After: cfg.UnusedAfter, Remove: cfg.Collection == "on"}
+}
+
+// healing is what actors do about devices that died.
+func healing(r configs.Restart) actors.Healing {
+	if r.Policy != configs.RestartOnFailure {
+		return actors.Healing{}
+	}
+	return actors.Healing{Attempts: r.Attempts, Window: r.Window}
 }
 
 // queue is where jobs come from; nowhere without an API.
@@ -164,22 +231,17 @@ func (a *App) queue(cfg configs.Config, book *ledger.Ledger) actors.Daytona {
 	}
 	return actors.Daytona{
 		Queue:  jobs.New(a.daytona, jobs.Options{Token: cfg.Token.Reveal(), Log: a.log.Named("jobs")}),
-		Outbox: outbox{book}, PollTimeout: cfg.Daytona.PollTimeout, PollLimit: cfg.Daytona.PollLimit,
+		Outbox: outbox{book}, CompareInterval: cfg.Daytona.HealthcheckInterval,
+		States:  states.New(a.daytona, states.Options{Token: cfg.Token.Reveal(), Log: a.log.Named("states")}),
+		Reports: reportBox{book}, PollTimeout: cfg.Daytona.PollTimeout, PollLimit: cfg.Daytona.PollLimit,
 	}
 }
 
 // reporter is who tells Daytona how this runner is.
 func (a *App) reporter(cfg configs.Config, domain string, d *doctor.Doctor, registry *prometheus.Registry) *health.Reporter {
-	scheme := "http"
-	if cfg.API.TLS.Enabled {
-		scheme = "https"
-	}
 	o := health.Options{
 		Meter: a.meter, Doctor: d, Actors: a.actors, Version: obs.ThisBuild().Version, Domain: domain,
-		URL: func() string {
-			_, port, _ := net.SplitHostPort(a.server.Addr().String()) // the address that it listens on has a port
-			return scheme + "://" + net.JoinHostPort(domain, port)
-		},
+		URL:      a.url,
 		Interval: cfg.Daytona.HealthcheckInterval, Log: a.log, Registry: registry,
 	}
 	if a.daytona != nil {
@@ -201,6 +263,23 @@ func (b outbox) Outcomes(ctx context.Context) (kept []messages.Outcome, problems
 	all, problems, err := b.Ledger.Outcomes(ctx)
 	for _, o := range all {
 		kept = append(kept, messages.Outcome(o))
+	}
+	return kept, problems, err
+}
+
+// reportBox lends the ledger to the crash reporter, in the words of messages.
+type reportBox struct{ *ledger.Ledger }
+
+// SaveReport keeps a report.
+func (b reportBox) SaveReport(ctx context.Context, r messages.StateReport) error {
+	return b.Ledger.SaveReport(ctx, ledger.Report(r))
+}
+
+// Reports lists what is kept.
+func (b reportBox) Reports(ctx context.Context) (kept []messages.StateReport, problems []error, err error) {
+	all, problems, err := b.Ledger.Reports(ctx)
+	for _, r := range all {
+		kept = append(kept, messages.StateReport(r))
 	}
 	return kept, problems, err
 }
@@ -227,6 +306,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.devices.RunDigests(ctx) })
+	group.Go(func() error { return a.devices.RunInventory(ctx) })
 	group.Go(func() error { return a.meter.Run(ctx) })
 	group.Go(func() error { return a.health.Run(ctx) })
 	group.Go(func() error { return a.server.Serve(ctx) })
@@ -250,6 +330,9 @@ func (a *App) close() error {
 	}
 	if a.daytona != nil {
 		a.daytona.Close()
+	}
+	if a.bucket != nil {
+		a.bucket.Close()
 	}
 	return errors.Join(sent, a.pool.Close(), a.lock.Release())
 }

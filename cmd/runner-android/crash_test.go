@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -256,27 +255,6 @@ func TestASecondRunnerIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), fmt.Sprint(r.cmd.Process.Pid)) {
 		t.Errorf("the second runner: %v, %s; want a refusal that names pid %d", err, out, r.cmd.Process.Pid)
 	}
-}
-
-// Ensure a device that dies is noticed at once, with the reason, and starts again with its files.
-func TestADeviceThatDies(t *testing.T) {
-	t.Parallel()
-	h := startHost(t)
-	r := startRunner(h)
-	r.create("dev1")
-	r.exec("dev1", "echo kept > /data/local/tmp/f; sync")
-	if err := syscall.Kill(h.crosvm(1), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if info := r.wantState("dev1", "stopped"); !strings.Contains(info.Reason, "died") {
-		t.Errorf("reason %q", info.Reason)
-	}
-	r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}")
-	if got := r.exec("dev1", "cat /data/local/tmp/f"); got != "kept\n" {
-		t.Errorf("file holds %q", got)
-	}
-	r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
-	h.wantClean()
 }
 
 // Ensure a command that the runner's end cuts off is told so, and not that the device went.

@@ -37,8 +37,14 @@ func TestEveryTypeOfJob(t *testing.T) {
 				{"create without a payload", order{"type": "CREATE_SANDBOX", "sandboxId": "b", "payload": nil}, failed, "payload is required", "destroyed"},
 				{"resize of a running one", order{"type": "RESIZE_SANDBOX", "sandboxId": "a", "payload": order{"cpu": 3, "memory": 6, "disk": 0}}, completed, "", "started"},
 				{"a smaller disk", order{"type": "RESIZE_SANDBOX", "sandboxId": "a", "payload": order{"disk": 8}}, failed, "can only grow", "started"},
-				{"backup", order{"type": "CREATE_BACKUP", "sandboxId": "a"}, failed, "backups need a snapshot store", "started"},
-				{"snapshot of a sandbox", order{"type": "SNAPSHOT_SANDBOX", "sandboxId": "a"}, failed, "snapshots of a sandbox need a snapshot store", "started"},
+				{"backup", order{"type": "CREATE_BACKUP", "sandboxId": "a"}, completed, "", "started"},
+				{"snapshot of a sandbox", order{"type": "SNAPSHOT_SANDBOX", "sandboxId": "a",
+					"payload": order{"name": "mine", "organizationId": "acme"}}, completed, `"ref":"acme/mine"`, "started"},
+				{"snapshot of nobody", order{"type": "SNAPSHOT_SANDBOX", "sandboxId": "nobody",
+					"payload": order{"name": "other", "organizationId": "acme"}}, failed, "does not exist on this runner", "destroyed"},
+				{"create from the snapshot", order{"type": "CREATE_SANDBOX", "sandboxId": "d", "snapshot": "acme/mine"}, completed, "", "started"},
+				{"remove the snapshot", order{"type": "REMOVE_SNAPSHOT", "snapshot": "acme/mine"}, completed, "", ""},
+				{"destroy what was made from it", order{"type": "DESTROY_SANDBOX", "sandboxId": "d"}, completed, "", "destroyed"},
 				{"fork", order{"type": "FORK_SANDBOX", "sandboxId": "a"}, failed, "cannot be forked", "started"},
 				{"pause", order{"type": "PAUSE_SANDBOX", "sandboxId": "a"}, failed, "cannot be paused", "started"},
 				{"an unknown type", order{"type": "TELEPORT_SANDBOX", "sandboxId": "a"}, failed, "unknown job type: TELEPORT_SANDBOX", "started"},
@@ -273,29 +279,34 @@ func TestKillDuringJobs(t *testing.T) {
 	h.wantClean()
 }
 
-// Ensure a stop is followed by a backup that nobody asked for, that it fails at once with a reason,
-// and that the sandbox can be started all the same.
+// Ensure a stop is followed by a backup that nobody asked for, that the sandbox can be started beside it, and that without a
+// bucket it fails at once with a reason.
 func TestUnaskedBackups(t *testing.T) {
 	t.Parallel()
-	h := startHost(t, "--time-scale", "20")
-	startRunner(h, quick...)
-	d := h.desk()
-	d.wantRunner("ready")
-	d.mustDo(order{"type": "CREATE_SANDBOX", "sandboxId": "a"})
-	d.mustDo(order{"type": "STOP_SANDBOX", "sandboxId": "a"})
-	eventually(t, 10*time.Second, "the backup was refused", func() error {
-		for _, j := range d.jobs() {
-			if j.Type == "CREATE_BACKUP" && j.Origin == "stop" && j.Status == "FAILED" && strings.Contains(j.ErrorMessage, "snapshot store") {
-				return nil
+	for status, env := range map[string][]string{"COMPLETED": nil, "FAILED": {"AWS_ENDPOINT_URL="}} {
+		t.Run(status, func(t *testing.T) {
+			t.Parallel()
+			h := startHostAs(t, nil, env, "--time-scale", "20")
+			startRunner(h, quick...)
+			d := h.desk()
+			d.wantRunner("ready")
+			d.mustDo(order{"type": "CREATE_SANDBOX", "sandboxId": "a"})
+			d.mustDo(order{"type": "STOP_SANDBOX", "sandboxId": "a"})
+			eventually(t, 60*time.Second, "the backup ends", func() error {
+				for _, j := range d.jobs() {
+					if j.Type == "CREATE_BACKUP" && j.Origin == "stop" && j.Status == status && (status == "COMPLETED" || strings.Contains(j.ErrorMessage, "AWS_DEFAULT_BUCKET")) {
+						return nil
+					}
+				}
+				return fmt.Errorf("jobs: %+v", d.jobs())
+			})
+			if job := d.mustDo(order{"type": "START_SANDBOX", "sandboxId": "a", "backup": true}); job.SandboxState != "started" {
+				t.Errorf("after the start: %+v", job)
 			}
-		}
-		return fmt.Errorf("jobs: %+v", d.jobs())
-	})
-	if job := d.mustDo(order{"type": "START_SANDBOX", "sandboxId": "a", "backup": true}); job.SandboxState != "started" {
-		t.Errorf("after the start: %+v", job)
+			d.mustDo(order{"type": "DESTROY_SANDBOX", "sandboxId": "a"})
+			d.wantNoViolations()
+		})
 	}
-	d.mustDo(order{"type": "DESTROY_SANDBOX", "sandboxId": "a"})
-	d.wantNoViolations()
 }
 
 // Ensure a job that the API gave up meanwhile ends quietly: its outcome is taken by nobody.

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // example is one block of shell in docs/api.md.
@@ -58,6 +60,12 @@ func TestExamplesOfTheDocumentation(t *testing.T) {
 			return
 		}
 		r.want(201, "POST", "/sandboxes", createBody("dev-1"))
+		eventually(t, time.Minute, "no backup is under way", func() error { // of the example before
+			if got := r.want(200, "GET", "/sandboxes/dev-1", nil); strings.Contains(string(got.body), `"IN_PROGRESS"`) {
+				return errors.New("there is one")
+			}
+			return nil
+		})
 		if e.route == "DELETE /sandboxes/{id}" {
 			r.want(200, "POST", "/sandboxes/dev-1/destroy", nil)
 		}
@@ -67,10 +75,11 @@ func TestExamplesOfTheDocumentation(t *testing.T) {
 		cmd := exec.Command("sh", "-eu")
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "R="+r.url, "A=Authorization: Bearer "+token, "API_TOKEN="+token,
-			"T="+r.url+"/sandboxes/dev-1/toolbox", "C="+prepare(t, r, dir, e))
+			"T="+r.url+"/sandboxes/dev-1/toolbox", "C="+prepare(t, r, dir, e), "V="+film(t, r, e))
 		cmd.Stdin = strings.NewReader(`
 curl() { command curl --silent --show-error --max-time 60 --write-out '\nstatus %{http_code}\n' "$@"; }
 go() { :; }
+alias runner-android=: # tunnel_test.go runs it
 ` + e.script)
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs
@@ -87,7 +96,9 @@ go() { :; }
 			}
 		}
 	}
-	r.want(200, "POST", "/sandboxes/dev-1/destroy", nil)
+	for _, id := range []string{"dev-1", "dev-2"} { // the second is made from a snapshot of the first
+		r.want(200, "POST", "/sandboxes/"+id+"/destroy", nil)
+	}
 	h.wantClean()
 }
 
@@ -101,6 +112,13 @@ func prepare(t *testing.T, r *runner, dir string, e example) (command string) {
 	if strings.Contains(e.script, "$T/files") {
 		r.exec("dev-1", `mkdir -p /sdcard/Download/old /data/local/tmp/x && cd /sdcard && echo needle >a.txt && cp a.txt b.txt && cp a.txt Download`)
 	}
+	if strings.Contains(e.script, "app.apk") || strings.Contains(e.script, "com.example.hello") {
+		apk := makeAPK(t, "--package", "com.example.hello", "--permission", "android.permission.CAMERA")
+		if err := os.WriteFile(filepath.Join(dir, "app.apk"), apk, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.want(200, "POST", "/sandboxes/dev-1/android/install", map[string]any{"apk": apk})
+	}
 	if !strings.Contains(e.script, "$C") {
 		return ""
 	}
@@ -112,6 +130,20 @@ func prepare(t *testing.T, r *runner, dir string, e example) (command string) {
 		t.Fatalf("%v: %s", err, answer.body)
 	}
 	return started.Command
+}
+
+// film makes the recording whose id it returns, for the examples that use one.
+func film(t *testing.T, r *runner, e example) (id string) {
+	t.Helper()
+	if !strings.Contains(e.script, "$V") {
+		return ""
+	}
+	r.want(201, "POST", "/sandboxes/dev-1/android/record/start", nil)
+	var ended struct{ ID string }
+	if err := json.Unmarshal(r.want(200, "POST", "/sandboxes/dev-1/android/record/stop", nil).body, &ended); err != nil || ended.ID == "" {
+		t.Fatal(err)
+	}
+	return ended.ID
 }
 
 func lastLines(s string) string {

@@ -14,7 +14,14 @@ import (
 	"github.com/daytonaio/runner-android/configs"
 	"github.com/daytonaio/runner-android/internal/adb"
 	"github.com/daytonaio/runner-android/internal/obs"
+	"github.com/daytonaio/runner-android/proxy"
 	"github.com/daytonaio/runner-android/transport"
+	"github.com/daytonaio/runner-android/transport/android"
+	"github.com/daytonaio/runner-android/transport/android/logs"
+	"github.com/daytonaio/runner-android/transport/android/record"
+	"github.com/daytonaio/runner-android/transport/android/state"
+	"github.com/daytonaio/runner-android/transport/android/tunnel"
+	"github.com/daytonaio/runner-android/transport/android/ui"
 	"github.com/daytonaio/runner-android/transport/debug"
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/openapi"
@@ -29,6 +36,7 @@ import (
 	"github.com/daytonaio/runner-android/transport/toolbox/process"
 	"github.com/daytonaio/runner-android/transport/toolbox/pty"
 	"github.com/daytonaio/runner-android/transport/toolbox/session"
+	"github.com/daytonaio/runner-android/transport/toolbox/turn"
 	"github.com/daytonaio/runner-android/transport/toolbox/unsupported"
 )
 
@@ -37,7 +45,7 @@ func doors(cfg configs.Config, a *App, registry *prometheus.Registry) (*transpor
 	version := obs.ThisBuild().Version
 	options := transport.Options{
 		Addr: fmt.Sprintf(":%d", cfg.API.Port), Token: cfg.Token.Reveal(), Version: version,
-		Log: a.log, Registry: registry,
+		Log: a.log, Registry: registry, PathOfHost: proxy.PathOfHost, SecretPath: proxy.LinkPath,
 	}
 	if a.tracing.Enabled() {
 		options.Tracer = a.tracing.Tracer("transport")
@@ -50,19 +58,31 @@ func doors(cfg configs.Config, a *App, registry *prometheus.Registry) (*transpor
 		return nil, err
 	}
 	server.Mount("", runnerapi.Routes(a.actors, runnerapi.Options{
-		Version: version, Host: cfg.API.Domain, HostInfo: a.health,
+		Version: version, HostInfo: a.health,
 	}))
 	leases := lease.New(a.actors, registry)
 	device := guest{a.pool}
+	display, sharing := displays(cfg, a, leases, device)
+	turns := turn.New()
+	kit := android.NewKit(leases, device)
+	recorder := record.New(kit, devices{a.pool}, device, record.Options{})
 	toolbox.Mount(server,
 		info.Routes(leases, info.Options{Version: version}),
 		files.New(leases, devices{a.pool}, device, files.Options{Log: a.log}).Routes(),
 		process.New(leases, device, process.Options{MaxOutput: cfg.Limits.ExecMaxOutput, Log: a.log}).Routes(),
 		session.New(leases, device, shells{a.pool}, session.Options{Log: a.log}).Routes(),
 		pty.New(leases, shells{a.pool}, pty.Options{Log: a.log}).Routes(),
-		computer.New(leases, device, computer.Options{Settle: settle}).Routes(),
+		computer.New(leases, device, computer.Options{Settle: settle, Turns: turns, Display: display.Ready}).Routes(),
 		ports.New(leases, device, ports.Options{Log: a.log}).Routes(),
+		recorder.ComputerRoutes(),
+		display.Routes(),
 		unsupported.Routes())
+	elements := ui.New(kit, ui.Options{Turns: turns})
+	android.Mount(server, appRoutes(cfg, kit, a.pool), elements.Routes(), state.New(kit).Routes(), recorder.Routes(), sharing.Routes(),
+		logs.New(kit, talker{device, shells{a.pool}}, logs.Options{Log: a.log}).Routes(),
+		tunnel.New(a.actors, leases, device, tunnel.Options{Host: cfg.API.Domain, Log: a.log}).Routes())
+	toolbox.Mount(server, elements.ToolboxRoutes())
+	server.Mount("", sharing.OpenRoutes())
 	server.Mount("", openapi.Routes(version))
 	server.Mount("", debug.Routes(a.actors, debug.Options{Registry: registry}))
 	return server, nil
@@ -77,7 +97,13 @@ type guest struct{ pool *adb.Pool }
 var (
 	_ computer.Guest = guest{}
 	_ ports.Guest    = guest{}
+	_ tunnel.Devices = guest{}
 )
+
+// DialADB opens a connection to the device's adbd.
+func (g guest) DialADB(ctx context.Context, serial string) (net.Conn, error) {
+	return g.pool.DialADB(ctx, serial)
+}
 
 // Dial opens a service of the device.
 func (g guest) Dial(ctx context.Context, serial, service string) (net.Conn, error) {
@@ -145,6 +171,23 @@ func (g shells) Start(ctx context.Context, serial string, s adb.ShellStart) (gue
 		return nil, err // and no typed nil
 	}
 	return p, nil
+}
+
+// talker lends the ADB connections to what asks, follows and fetches.
+type talker struct {
+	guest
+	shells
+}
+
+var _ logs.Guest = talker{}
+
+// Recv reads a file of the device.
+func (t talker) Recv(ctx context.Context, serial, path string) (io.ReadCloser, error) {
+	dev, err := devices{t.guest.pool}.Get(serial)
+	if err != nil {
+		return nil, err
+	}
+	return dev.Recv(ctx, path)
 }
 
 // devices lends the ADB connections' sync service to the toolbox.

@@ -14,23 +14,27 @@ import (
 // Ensure a boot that fails says which phase, why and what to look at, and leaves nothing.
 func TestABootThatFailsIsCleanedUp(t *testing.T) {
 	for _, tc := range []struct {
-		name, fault string
-		status      int
-		says        string
+		name, version, fault string
+		status               int
+		says                 string
 	}{
-		{"boot failed", "boot_failed", http.StatusBadGateway, "phase"},
-		{"cvd exits without a reason", "exit:255", http.StatusBadGateway, "phase 1 of 3"},
-		{"the disk is full", "disk_full", http.StatusServiceUnavailable, "space"},
-		{"no tap", "no_tap", http.StatusBadGateway, "tap"},
+		{"boot failed", "1.40.0", "boot_failed", http.StatusServiceUnavailable, "phase"},
+		{"cvd exits without a reason", "1.40.0", "exit:255", http.StatusServiceUnavailable, "phase 1 of 3"},
+		{"the disk is full", "1.40.0", "disk_full", http.StatusServiceUnavailable, "space"},
+		{"no tap", "1.40.0", "no_tap", http.StatusServiceUnavailable, "tap"},
+		{"another user has the locks", "1.40.0", "lock_permission", http.StatusServiceUnavailable, "must be one user's"},
+		{"a boot that the launcher gives up", "1.55.2", "boot_timeout:1", http.StatusGatewayTimeout, "Device boot timed out after 1 seconds"},
+		{"an adbd that never answers", "1.55.2", "adb_offline", http.StatusGatewayTimeout, "see kernel.log): the device did not boot within 3s"},
+		{"an adbd that demands a key", "1.40.0", "adb_auth", http.StatusGatewayTimeout, "the device demands a key"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			h := startHost(t)
-			r := startRunner(h)
+			h := startHost(t, "--version", tc.version)
+			r := startRunner(h, "CVD_BOOT_TIMEOUT=3s")
 			h.inject(tc.fault, "create", 0)
 			got, err := r.do("POST", "/sandboxes", createBody("dev1"))
-			if err != nil || got.status < 400 || !strings.Contains(string(got.body), tc.says) {
-				t.Fatalf("%d %s, %v; want a failure that says %q", got.status, got.body, err, tc.says)
+			if err != nil || got.status != tc.status || !strings.Contains(string(got.body), tc.says) {
+				t.Fatalf("%d %s, %v; want %d that says %q", got.status, got.body, err, tc.status, tc.says)
 			}
 			t.Logf("%d %s", got.status, got.body)
 			if info := r.info("dev1"); info.State != "error" || info.InstanceNum != 0 || info.Reason == "" {
@@ -122,8 +126,14 @@ func TestCvdThatLies(t *testing.T) {
 			t.Errorf("the label was to lie: %s", fleet)
 		}
 		r.kill()
-		r = startRunner(h)
+		r = startRunner(h, "HEALTH_INTERVAL=500ms")
 		r.wantState("dev1", "started")
+		eventually(t, 10*time.Second, "the label is part of the evidence", func() error {
+			if info := r.info("dev1"); info.State != "started" || !strings.Contains(fmt.Sprintf("%s", info.Evidence), "its list says Cancelled") {
+				return fmt.Errorf("%s, %s", info.State, info.Evidence)
+			}
+			return nil
+		})
 		r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
 		if vms := h.processes("crosvm"); len(vms) != 0 {
 			t.Errorf("it still runs: %v", vms)
@@ -152,6 +162,24 @@ func TestCvdThatHangs(t *testing.T) {
 		t.Errorf("gave up after %s", took)
 	}
 	h.heal()
+	r.create("dev1")
+	r.exec("dev1", "echo kept > /data/local/tmp/f; sync")
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
+	h.inject("hang:ignore_term", "start", 0)
+	r.fails("POST", "/sandboxes/dev1/start", "{}", "phase 1 of 3")
+	if info := r.info("dev1"); info.State != "error" || !strings.Contains(info.Reason, "took longer than 3s") {
+		t.Errorf("after a start that hung: %+v", info)
+	}
+	h.heal()
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}")
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil)
+	h.inject("boot_timeout", "start", 1)
+	r.fails("POST", "/sandboxes/dev1/start", "{}", "phase 3 of 3")
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/stop", nil) // until then a start would wait for that boot
+	r.want(http.StatusOK, "POST", "/sandboxes/dev1/start", "{}")
+	if got := r.exec("dev1", "cat /data/local/tmp/f"); got != "kept\n" {
+		t.Errorf("file holds %q", got)
+	}
 	r.want(http.StatusOK, "POST", "/sandboxes/dev1/destroy", nil)
 	h.wantClean()
 }

@@ -1,6 +1,7 @@
 // Command runner-android turns a Linux host into a fleet of Android devices for Daytona.
 //
 //	runner-android [serve]    run until SIGINT or SIGTERM (the default)
+//	runner-android adb-forward SANDBOX    bring a device's ADB to this machine
 //	runner-android version    print the build and exit
 //
 // Settings come from the environment: see configs/runner.env. Exit codes: 0 after a signal, 1
@@ -30,10 +31,11 @@ const (
 	exitUsage  = 2 // a service manager must not try again: see configs/runner-android.service
 )
 
-const usage = `usage: runner-android [serve | version | help]
+const usage = `usage: runner-android [serve | adb-forward | version | help]
 
 serve (the default) runs until SIGINT or SIGTERM. Settings come from the environment;
 configs/runner.env documents each of them.
+adb-forward brings a device's ADB to this machine; see runner-android adb-forward --help.
 `
 
 func main() {
@@ -47,6 +49,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		verb = args[0]
 	}
 	switch {
+	case verb == "adb-forward":
+		return adbForward(args[1:], environ, stdout, stderr)
 	case len(args) > 1:
 	case verb == "serve":
 		return serve(environ, stderr)

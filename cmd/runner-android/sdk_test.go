@@ -41,7 +41,7 @@ func TestTypeScriptSDK(t *testing.T) {
 			t.Skip("skipped: needs npm")
 		}
 	}
-	dir := installed(t, "typescript", []string{"package.json", "package-lock.json", ".npmrc"}, "npm", "ci", "--ignore-scripts")
+	dir := installed(t, "sdk/typescript", []string{"package.json", "package-lock.json", ".npmrc"}, "npm", "ci", "--ignore-scripts")
 	h := startHost(t)
 	startRunner(h, quick...)
 	for _, version := range []string{"0.139.0", "0.190.1", "0.218.0"} {
@@ -58,14 +58,14 @@ func TestPythonSDK(t *testing.T) {
 	if err := exec.Command("python3", "-c", "import ensurepip, venv").Run(); err != nil {
 		t.Skip("skipped: needs python3-venv")
 	}
-	dir := installed(t, "python", []string{"requirements.txt"}, "sh", "-c", "python3 -m venv venv && venv/bin/pip install -q -r requirements.txt")
+	dir := installed(t, "sdk/python", []string{"requirements.txt"}, "sh", "-c", "python3 -m venv venv && venv/bin/pip install -q -r requirements.txt")
 	h := startHost(t)
 	startRunner(h, quick...)
 	runSDK(t, h, "python", []string{"PYTHONDONTWRITEBYTECODE=1"}, filepath.Join(dir, "venv", "bin", "python"), filepath.Join(sdkRigs, "python", "run.py"))
 }
 
-// installed returns the directory of the user's cache where a rig's packages are, which it fills once for
-// each content of the files that pin them.
+// installed returns the directory of the user's cache where the packages of a directory of e2e are, which it
+// fills once for each content of the files that pin them.
 func installed(t *testing.T, rig string, pins []string, install ...string) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
@@ -75,12 +75,12 @@ func installed(t *testing.T, rig string, pins []string, install ...string) strin
 	content := map[string][]byte{}
 	sum := sha256.New()
 	for _, name := range pins {
-		if content[name], err = os.ReadFile(filepath.Join(sdkRigs, rig, name)); err != nil {
+		if content[name], err = os.ReadFile(filepath.Join("..", "..", "e2e", rig, name)); err != nil {
 			t.Fatal(err)
 		}
 		sum.Write(content[name])
 	}
-	dir := filepath.Join(cache, "runner-android-sdk", fmt.Sprintf("%s-%.8x", rig, sum.Sum(nil)))
+	dir := filepath.Join(cache, "runner-android-e2e", fmt.Sprintf("%s-%.8x", strings.ReplaceAll(rig, "/", "-"), sum.Sum(nil)))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func installed(t *testing.T, rig string, pins []string, install ...string) strin
 	cmd.Dir, cmd.WaitDelay = dir, time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		// CI fails on it; a machine without network does not.
-		t.Skipf("skipped: needs the packages of e2e/sdk/%s: %v\n%s", rig, err, out)
+		t.Skipf("skipped: needs the packages of e2e/%s: %v\n%s", rig, err, out)
 	}
 	if err := os.WriteFile(complete, nil, 0o644); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -58,7 +59,8 @@ func TestMain(m *testing.M) {
 type simHost struct {
 	t    *testing.T
 	root string
-	env  []string // as it exports it
+	env  []string            // as it exports it
+	user *syscall.Credential // who it and its runner run as; nil: who runs the tests
 	cmd  *exec.Cmd
 
 	faults []map[string]any
@@ -67,16 +69,28 @@ type simHost struct {
 // startHost starts a host of the given cvd version and waits for its environment.
 func startHost(t *testing.T, args ...string) *simHost {
 	t.Helper()
+	return startHostAs(t, nil, nil, args...)
+}
+
+// startHostAs starts a host of another user's, with variables of its own.
+func startHostAs(t *testing.T, user *syscall.Credential, env []string, args ...string) *simHost {
+	t.Helper()
 	root, err := os.MkdirTemp("", "ra") // short: Unix sockets below it have 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &simHost{t: t, root: root}
+	h := &simHost{t: t, root: root, user: user}
+	if user != nil {
+		if err := errors.Join(os.Chown(root, int(user.Uid), int(user.Gid)), os.Chmod(binaries, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	envFile := filepath.Join(root, "env")
 	all := append([]string{"host", "--root", root, "--boot-time", "600ms"}, args...)
 	all = append(all, "--", "sh", "-c", "env -0 > '"+envFile+".new'; mv '"+envFile+".new' '"+envFile+"'; exec sleep 600")
 	h.cmd = exec.Command(filepath.Join(binaries, "cvd-sim"), all...)
-	h.cmd.Env = append(os.Environ(), "API_PORT="+strconv.Itoa(freePort(t)), "API_TOKEN="+token, "LOG_LEVEL=debug")
+	h.cmd.Env = append(append(os.Environ(), "API_PORT="+strconv.Itoa(freePort(t)), "API_TOKEN="+token, "LOG_LEVEL=debug"), env...)
+	h.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	log := &lockedBuffer{}
 	h.cmd.Stdout, h.cmd.Stderr = log, log
 	if err := h.cmd.Start(); err != nil {
@@ -134,7 +148,15 @@ func (h *simHost) get(name string) string {
 // cvd subcommand that it meets ("" for any), times how often (0: always).
 func (h *simHost) inject(fault, command string, times int) {
 	h.t.Helper()
-	h.faults = append(h.faults, map[string]any{"fault": fault, "match": map[string]any{"command": command, "times": times}})
+	h.injectInto(0, fault, command, times)
+}
+
+// injectInto does the same to one instance alone; 0 is every one.
+func (h *simHost) injectInto(n int, fault, command string, times int) {
+	h.t.Helper()
+	h.faults = append(h.faults, map[string]any{
+		"fault": fault, "match": map[string]any{"command": command, "instance": n, "times": times},
+	})
 	data, err := json.Marshal(h.faults)
 	if err == nil {
 		err = os.WriteFile(h.root+"/inject.json.new", data, 0o644)
@@ -170,6 +192,27 @@ func (h *simHost) cvd(args ...string) string {
 		h.t.Fatalf("cvd %v: %v", args, err)
 	}
 	return string(out)
+}
+
+// amendRecord changes what is on record of a sandbox, while no runner runs.
+func (h *simHost) amendRecord(id string, change func(map[string]any)) {
+	h.t.Helper()
+	file := filepath.Join(h.get("CVD_INSTANCES_PATH"), id, "instance.json")
+	var rec map[string]any
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &rec)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	change(rec)
+	if text, err = json.Marshal(rec); err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // processes lists the command lines below the host's root whose executable has this name.
@@ -312,6 +355,7 @@ func startRunner(h *simHost, settings ...string) *runner {
 func runnerCommand(h *simHost, settings ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(binaries, "runner-android"))
 	cmd.Env = append(append([]string{}, h.env...), settings...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
 	return cmd
 }
 
@@ -469,13 +513,27 @@ func eventually(t *testing.T, limit time.Duration, what string, check func() err
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := firstPort + (os.Getpid()*37+int(portsGiven.Add(1)))%portCount // two runs at once begin elsewhere
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		return port
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
+
+// The ports are handed out once each, and from where the kernel takes none by itself: some are used only seconds after
+// they were chosen, when the simulated host is up.
+const (
+	firstPort = 21000
+	portCount = 5000
+)
+
+var portsGiven atomic.Int64
 
 // lockedBuffer keeps what a process says.
 type lockedBuffer struct {

@@ -62,6 +62,7 @@ type State struct {
 	Banner    wire.Banner // of the present connection, else of the last; slice shared, never modify it
 	Err       error       // why it is not connected; nil while it is
 	Connects  int         // how often it came up
+	Renewals  int         // how often it came up again after it had hung
 	Via       Mode        // of the present connection, else of the last; "" before
 
 	Pong     time.Time     // when the device last answered: handshake or ping; zero before
@@ -93,6 +94,7 @@ type Device struct {
 	waiters   int
 	came      chan struct{} // closed when the connection comes up; then replaced
 	onChange  func(State)
+	hung      bool // the last connection ended for want of a sign of life
 	changed   bool // onChange has not been told yet
 	notifying bool // a goroutine tells it
 }

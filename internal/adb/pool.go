@@ -114,6 +114,19 @@ func (p *Pool) Get(serial string) (*Device, error) {
 	return found.device, nil
 }
 
+// DialADB opens a connection of the caller's own to the adbd of an attached device, on which nothing has been said
+// yet: for an adb elsewhere, which greets the device itself. The caller closes it. Unavailable as Get, and
+// when nothing answers there.
+func (p *Pool) DialADB(ctx context.Context, serial string) (net.Conn, error) {
+	p.mu.Lock()
+	found, known := p.devices[serial]
+	p.mu.Unlock()
+	if !known {
+		return nil, fault.Unavailablef("no adb connection to %s: is the sandbox started?", serial)
+	}
+	return p.opts.Dial(ctx, "tcp", found.addr)
+}
+
 // Close closes all devices and returns when their goroutines are gone.
 func (p *Pool) Close() error {
 	p.mu.Lock()

@@ -2,6 +2,7 @@ package adb
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -83,6 +84,10 @@ func (d *Device) up(c session) {
 	d.state.Connected, d.state.Since, d.state.Err = true, now, nil
 	d.state.Banner, d.state.Pong = c.Banner(), now
 	d.state.Connects++
+	if d.hung {
+		d.hung = false
+		d.state.Renewals++
+	}
 	d.state.Via = c.via()
 	close(d.came)
 	d.came = make(chan struct{})
@@ -92,6 +97,7 @@ func (d *Device) up(c session) {
 func (d *Device) down(cause error) {
 	d.mu.Lock()
 	d.conn = nil // from here on nobody makes a second connection
+	d.hung = errors.Is(cause, errNoPong) || errors.Is(cause, errStuck)
 	d.state.Connected, d.state.Since, d.state.Err = false, time.Now(), cause
 	d.announceLocked()
 	d.mu.Unlock()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,14 @@ func allRows() []row {
 		{"fifty", "200 commands at once on 50 devices, beside one at a time", measureFifty},
 		{"transfer", "256 MiB up and down over HTTP, beside adb push and pull", measureTransfer},
 		{"listing", "a directory of 10,000 files over HTTP, beside adb shell ls -l", measureListing},
+		{"install", "an app of 50 MiB over HTTP, beside adb install", measureInstall},
+		{"uitree", "the elements of the screen as JSON, beside uiautomator dump by process/execute", measureUI},
+		{"tunnel", "128 MiB through adb-forward and the tunnel, to a port beside adb forward, and by adb itself", measureTunnel},
+		{"logcat", "50,000 lines of log a second to a reader that stalls", measureLogcat},
+		{"display", "page and signalling through the proxy, beside the operator itself and nginx", measureDisplay},
+		{"sockets", "resident memory of 1,000 idle signalling sockets", measureSockets},
+		{"snapshot", "snapshots to and from a bucket, beside every byte, rclone and cp", measureSnapshot},
+		{"sweep", "health of 100 sandboxes, beside adb and ps forked for each", measureSweep},
 		{"memory", "resident memory, goroutines and files, idle and per sandbox", measureMemory},
 		{"claim", "a job claimed until its first cvd, beside the durable writes it needs", measureClaim},
 		{"crowd", "200 jobs at once on 20 numbers", measureCrowd},
@@ -58,6 +67,12 @@ func chooseRows(list string) ([]row, error) {
 type absentError struct{ why string }
 
 func (e absentError) Error() string { return e.why }
+
+// isAbsent reports whether an error says that a baseline cannot be had here.
+func isAbsent(err error) bool {
+	var absent absentError
+	return errors.As(err, &absent)
+}
 
 // scaling shortens a run.
 type scaling struct{ divisor int }

@@ -20,6 +20,7 @@ const (
 	NotRunning     Class = "not running"
 	StillActive    Class = "still active"
 	NumberInUse    Class = "number in use"
+	NoLock         Class = "no lock"
 	NoTap          Class = "no tap"
 	NoHostTools    Class = "no host tools"
 	HostUnfit      Class = "host unfit"
@@ -60,6 +61,8 @@ var rules = map[Class]rule{
 		hint: "end its processes first"},
 	NumberInUse: {kind: fault.Conflict, means: "the instance number belongs to another group",
 		hint: "remove that group, or use another number"},
+	NoLock: {kind: fault.Unavailable, means: "cvd may not make the lock file of the instance number",
+		hint: "its directory belongs to another user: all devices of a host must be one user's"},
 	NoTap: {kind: fault.Unavailable, means: "the device's network interfaces are missing or held by another VM",
 		hint: tapHint("cvd-mtap-NN")},
 	NoHostTools: {kind: fault.Unavailable, means: "the host package is missing or incomplete",
@@ -116,6 +119,8 @@ var texts = []struct {
 	{UnknownGroup, []string{"No instances available"}},
 	{UnknownGroup, []string{"is not applicable: no device"}},
 	{AmbiguousGroup, []string{"Multiple groups found."}},
+	// LockFileManager::OpenLockFile in lock_file.cpp, which also gives the directory the mode 0755.
+	{NoLock, []string{"/local-instance-", "Permission denied"}},
 	{NoHostTools, []string{"Could not find the required host tools"}},
 	{NoHostTools, []string{"is not a tool directory"}},
 	{HostUnfit, []string{"Host configuration requirements not met"}},

@@ -147,23 +147,23 @@ func device(pid int, uds string) []host.Process {
 	}
 }
 
-func TestMatchCrosvmIsExact(t *testing.T) {
+func TestCrosvmsAreMatchedExactly(t *testing.T) {
 	t.Parallel()
 	socket := cvd.Paths{UID: 1000}.CrosvmSocket
 	procs := append(device(100, uds1+"0"), device(200, uds1)...)
-	if p, ok := cvd.MatchCrosvm(procs, socket(1)); !ok || p.PID != 202 {
+	if p, ok := cvd.Crosvms(procs)[socket(1)]; !ok || p.PID != 202 {
 		t.Errorf("cvd-1: got pid %d, %v; want 202", p.PID, ok)
 	}
-	if p, ok := cvd.MatchCrosvm(procs, socket(10)); !ok || p.PID != 102 {
+	if p, ok := cvd.Crosvms(procs)[socket(10)]; !ok || p.PID != 102 {
 		t.Errorf("cvd-10: got pid %d, %v; want 102", p.PID, ok)
 	}
-	if p, ok := cvd.MatchCrosvm(procs, socket(2)); ok {
+	if p, ok := cvd.Crosvms(procs)[socket(2)]; ok {
 		t.Errorf("cvd-2: got pid %d, want none", p.PID)
 	}
 	for i := range procs {
 		procs[i].Zombie = true
 	}
-	if p, ok := cvd.MatchCrosvm(procs, socket(1)); ok {
+	if p, ok := cvd.Crosvms(procs)[socket(1)]; ok {
 		t.Errorf("zombies: got pid %d, want none", p.PID)
 	}
 }
@@ -349,6 +349,10 @@ func TestLogTailsAreBoundedPlainText(t *testing.T) {
 	}
 	if got := cvd.LauncherLogTail(t.Context(), &fakeHost{}, t.TempDir(), 3); got != nil {
 		t.Errorf("no log: got %q", got)
+	}
+	writeFile(t, dir+"/logs/kernel.log", "a\nb\n")
+	if got := cvd.KernelLogTail(t.Context(), &fakeHost{}, dir, 1); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("kernel: got %q", got)
 	}
 	writeFile(t, dir+"/cuttlefish/assembly/assemble_cvd.log", "a\nb\n")
 	if got := cvd.AssembleLogTail(t.Context(), &fakeHost{}, dir, 1); !slices.Equal(got, []string{"b"}) {

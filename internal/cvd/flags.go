@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,6 +50,11 @@ func always(value string) func(LaunchSpec) (string, bool) {
 	return func(LaunchSpec) (string, bool) { return value, true }
 }
 
+func webRTCPorts(s LaunchSpec) (string, bool) {
+	first, last := s.Instance.WebRTCPorts()
+	return fmt.Sprintf("%d:%d", first, last), true
+}
+
 // launchFlags is that table, in the order in which the flags are passed. cvd remembers none of them:
 // every start repeats them all.
 var launchFlags = []launchFlag{
@@ -65,6 +71,9 @@ var launchFlags = []launchFlag{
 	{name: "enable_audio", value: func(s LaunchSpec) (string, bool) { return strconv.FormatBool(s.Audio), true }},
 	{name: "setupwizard_mode", value: always("DISABLED")},
 	{name: "webrtc_device_id", value: func(s LaunchSpec) (string, bool) { return s.DeviceID, true }, ours: true},
+	// One range for both: libwebrtc takes one.
+	{name: "tcp_port_range", value: webRTCPorts},
+	{name: "udp_port_range", value: webRTCPorts},
 	// It only checks that virtio-fs and USB are off and that the GPU mode fits, and fails otherwise.
 	{
 		name:   "snapshot_compatible",
@@ -181,6 +190,21 @@ func WithSize(flags []string, cpus, memoryMB int) []string {
 		}
 	}
 	return append(sized, "--cpus="+strconv.Itoa(cpus), "--memory_mb="+strconv.Itoa(memoryMB))
+}
+
+// WithDisplay completes recorded launch flags with what an older runner did not set of the display: its name and its
+// ports. Flags that are there stay.
+func WithDisplay(flags []string, deviceID string, n sandbox.Instance) []string {
+	s := LaunchSpec{DeviceID: deviceID, Instance: n}
+	for _, f := range launchFlags {
+		switch f.name {
+		case "webrtc_device_id", "tcp_port_range", "udp_port_range":
+			if value, _ := f.value(s); !slices.ContainsFunc(flags, func(is string) bool { return strings.HasPrefix(is, "--"+f.name+"=") }) {
+				flags = append(slices.Clip(flags), "--"+f.name+"="+value)
+			}
+		}
+	}
+	return flags
 }
 
 func (s LaunchSpec) check() error {

@@ -12,6 +12,7 @@ import (
 	"github.com/daytonaio/runner-android/internal/cvd"
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
+	"github.com/daytonaio/runner-android/internal/sandbox"
 )
 
 func spec(hostPath string) cvd.LaunchSpec {
@@ -91,7 +92,7 @@ func TestAPlanSaysWhatItDroppedAndWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := cvd.PlanFlags(spec(dir), known)
-	if want := []string{"enable_usb", "setupwizard_mode", "snapshot_compatible"}; !slices.Equal(plan.Dropped, want) {
+	if want := []string{"enable_usb", "setupwizard_mode", "tcp_port_range", "udp_port_range", "snapshot_compatible"}; !slices.Equal(plan.Dropped, want) {
 		t.Errorf("dropped %q, want %q", plan.Dropped, want)
 	}
 	s := spec(dir)
@@ -117,8 +118,8 @@ func TestFlagsAreProbedOncePerProgram(t *testing.T) {
 	if got := len(h.commands()); got != 1 {
 		t.Errorf("%d probes of one program, want 1", got)
 	}
-	if !first.Has("cpus") || !first.Has("--memory-mb") || !first.Has("report_anonymous_usage_stats") || first.Len() != 10 {
-		t.Errorf("%d flags, want 10 with cpus, memory_mb and the one of the second document", first.Len())
+	if !first.Has("cpus") || !first.Has("--memory-mb") || !first.Has("report_anonymous_usage_stats") || first.Len() != 12 {
+		t.Errorf("%d flags, want 12 with cpus, memory_mb and the one of the second document", first.Len())
 	}
 	if err := os.Chtimes(dir+"/bin/cvd_internal_start", time.Time{}, time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
@@ -188,5 +189,23 @@ func TestAProbeWhoseCallerLeftIsNoAssumption(t *testing.T) {
 	}
 	if _, err := client(h).Flags(ctx, dir); !fault.Is(err, fault.Cancelled) || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want Cancelled", err)
+	}
+}
+
+// Ensure the launch flags that an older runner recorded are completed with name and ports of the display, and that
+// no two devices of a host get the same ports.
+func TestDisplayFlags(t *testing.T) {
+	t.Parallel()
+	got := cvd.WithDisplay([]string{"--cpus=2", "--tcp_port_range=1:2"}, "dev-1", 2)
+	if want := []string{"--cpus=2", "--tcp_port_range=1:2", "--webrtc_device_id=dev-1", "--udp_port_range=15650:15749"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	taken := 0
+	for n := sandbox.Instance(1); n <= sandbox.MaxInstance; n++ {
+		first, last := n.WebRTCPorts()
+		if first <= taken || last < first+49 || last >= 32768 {
+			t.Errorf("%s has the ports %d to %d; the one before ended at %d", n, first, last, taken)
+		}
+		taken = last
 	}
 }

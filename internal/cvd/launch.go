@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -237,14 +238,36 @@ func FindLaunch(procs []host.Process, group string) (host.ProcessID, bool) {
 	return found, !found.IsZero()
 }
 
-// launches reports whether args are those of a cvd that launches the group. Only the flags before
-// the subcommand select a group.
+// FindStop reports whether a cvd of the process table is ending the group: it was told to stop or remove it, or
+// all groups, or does not say which.
+func FindStop(procs []host.Process, group string) bool {
+	return slices.ContainsFunc(procs, func(p host.Process) bool {
+		if p.Zombie || p.Exe != "cvd" {
+			return false
+		}
+		selected, verb := command(p.Args)
+		switch verb {
+		case "stop", "rm", "remove":
+			return selected == "" || selected == group
+		case "reset", "clear":
+			return true
+		}
+		return false
+	})
+}
+
+// launches reports whether args are those of a cvd that launches the group.
 func launches(args []string, group string) bool {
-	selected := false
+	selected, verb := command(args)
+	return selected == group && (verb == "create" || verb == "start")
+}
+
+// command reads which group args select, and the subcommand. Only the flags before it select one.
+func command(args []string) (group, verb string) {
 	for i := 1; i < len(args); i++ {
 		flag, isFlag := strings.CutPrefix(args[i], "-")
 		if !isFlag {
-			return selected && (args[i] == "create" || args[i] == "start")
+			return group, args[i]
 		}
 		name, value, joined := strings.Cut(strings.TrimPrefix(flag, "-"), "=")
 		if !joined && (name == "group_name" || name == "instance_name" || name == "verbosity") && i+1 < len(args) {
@@ -252,8 +275,8 @@ func launches(args []string, group string) bool {
 			value = args[i]
 		}
 		if name == "group_name" {
-			selected = value == group
+			group = value
 		}
 	}
-	return false
+	return group, ""
 }

@@ -68,6 +68,10 @@ func TestWhyALaunchFailed(t *testing.T) {
 			class:  cvd.NumberInUse, kind: fault.Conflict, says: "cvd_1/1",
 		},
 		{
+			name: "the locks are another user's", code: 255, class: cvd.NoLock, kind: fault.Unavailable, says: "one user's",
+			stderr: "open(\"/var/tmp/cvd/lock/local-instance-3.lock\"): Permission denied",
+		},
+		{
 			name: "no tap", code: 255, class: cvd.NoTap, kind: fault.Unavailable, says: "num_cvd_accounts",
 			stderr: "Failed to validate tap devices. Try `cvd reset`\nVirtual device failed to boot",
 		},
@@ -359,5 +363,23 @@ func TestFindLaunch(t *testing.T) {
 				t.Errorf("got %+v, %v; want pid %d", id, ok, tt.pid)
 			}
 		})
+	}
+}
+
+// Ensure a cvd that ends the group is told from those that end others, or do something else.
+func TestFindStop(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		"/usr/bin/cvd --group_name=s_61 stop": true, "cvd --group_name s_61 rm": true, "cvd stop": true, "cvd reset -y": true,
+		"cvd clear": true, "cvd --group_name=s_62 stop": false, "cvd fleet": false, "cvd --group_name=s_61 start": false, "cvd": false,
+	} {
+		procs := []host.Process{{Exe: "cvd", Args: strings.Fields(line)}}
+		if got := cvd.FindStop(procs, "s_61"); got != want {
+			t.Errorf("%s: %v; want %v", line, got, want)
+		}
+		procs[0].Zombie = true
+		if cvd.FindStop(procs, "s_61") {
+			t.Errorf("%s: although it is over", line)
+		}
 	}
 }

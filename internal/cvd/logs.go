@@ -15,6 +15,11 @@ func LauncherLogTail(ctx context.Context, h host.Files, instanceDir string, line
 	return logTail(ctx, h, path.Join(instanceDir, "logs", "launcher.log"), lines)
 }
 
+// KernelLogTail returns the last lines of the guest's kernel.log, in the same form.
+func KernelLogTail(ctx context.Context, h host.Files, instanceDir string, lines int) []string {
+	return logTail(ctx, h, path.Join(instanceDir, "logs", "kernel.log"), lines)
+}
+
 // AssembleLogTail returns the last lines of what assembly wrote at the group's latest start, in the
 // same form.
 func AssembleLogTail(ctx context.Context, h host.Files, groupHome string, lines int) []string {

@@ -12,25 +12,32 @@ import (
 	"github.com/daytonaio/runner-android/internal/sandbox"
 )
 
-// MatchCrosvm finds the process of the main VM whose control socket is exactly that one. The
-// supervisor that restarts it, the access point's VM and devices with a longer number carry almost
-// the same arguments and do not match. crosvm's sandboxed children do; of them the parent is
-// returned.
-func MatchCrosvm(procs []host.Process, socket string) (host.Process, bool) {
-	want := "--socket=" + socket
-	var matches []host.Process
+// Crosvms finds the processes of main VMs, each by its control socket. The supervisor that restarts a VM and that of
+// the access point carry almost the same arguments and are not among them. crosvm's sandboxed children have exactly
+// the same: of such the parent is taken.
+func Crosvms(procs []host.Process) map[string]host.Process {
+	const option = "--socket="
+	same := map[string][]host.Process{}
 	for _, p := range procs {
-		if !p.Zombie && p.Exe == "crosvm" && slices.Contains(p.Args, want) {
-			matches = append(matches, p)
+		if p.Zombie || p.Exe != "crosvm" {
+			continue
+		}
+		for _, arg := range p.Args {
+			if socket, found := strings.CutPrefix(arg, option); found {
+				same[socket] = append(same[socket], p)
+			}
 		}
 	}
-	for _, m := range matches {
-		parent := func(p host.Process) bool { return p.PID == m.PPID }
-		if !slices.ContainsFunc(matches, parent) {
-			return m, true
+	found := make(map[string]host.Process, len(same))
+	for socket, all := range same {
+		for _, p := range all {
+			if !slices.ContainsFunc(all, func(other host.Process) bool { return other.PID == p.PPID }) {
+				found[socket] = p
+				break
+			}
 		}
 	}
-	return host.Process{}, false
+	return found
 }
 
 // DeviceProcesses returns the processes of procs that belong to device n: those that cvd gave this

@@ -261,3 +261,15 @@ func TestASlowBody(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Ensure a report of a state counts only when the API itself answered: nothing, or JSON.
+func TestAStateIsTakenByTheAPIAlone(t *testing.T) {
+	t.Parallel()
+	for body, taken := range map[string]bool{"": true, "\n": true, "{}": true, "null": true, "<html>sign in</html>": false, "OK": false} {
+		api := serve(t, saying(200, body))
+		err := api.client(t, daytona.Options{}).SetState(t.Context(), "a", wire.SandboxStateDTO{State: "stopped"})
+		if taken != (err == nil) || !taken && !fault.Is(err, fault.Unavailable) {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+}

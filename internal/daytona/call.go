@@ -34,6 +34,7 @@ type call struct {
 	answer       any    // decoded into; nil: the body is not looked at
 	limit        time.Duration
 	fresh        bool // on a connection of its own, see [Client.Poll]
+	mute         bool // the API answers with nothing, or with JSON; whatever else comes is not from it
 }
 
 // name is the call without ids and query, for spans and errors.
@@ -104,6 +105,8 @@ func (c *Client) exchange(ctx context.Context, r call, span trace.Span) error {
 		return unreachable(ctx, err)
 	case len(body) > maxAnswer:
 		return fault.Unavailablef("the answer has more than %d bytes", maxAnswer)
+	case r.mute && len(bytes.TrimSpace(body)) > 0 && !json.Valid(body):
+		return fault.Unavailablef("the answer is not the API's: %q", shorten(string(body)))
 	case r.answer == nil:
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/daytonaio/runner-android/internal/cvd"
+	"github.com/daytonaio/runner-android/internal/device/verdict"
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/ledger"
@@ -42,8 +43,10 @@ func (d *Device) phases() []phase {
 		{
 			"processes up", "the launcher never came up: see the cvd and launcher logs",
 			func(ctx context.Context) bool {
-				state, _ := d.launcherState(ctx)
-				return state == cvd.LauncherAlive
+				if state, _ := d.launcherState(ctx); state == cvd.LauncherAlive {
+					return true
+				}
+				return d.connects() > 0 // a device whose launcher died boots all the same
 			},
 		},
 		{
@@ -54,7 +57,7 @@ func (d *Device) phases() []phase {
 			"boot completed", "Android came up and did not finish booting: see logcat",
 			func(ctx context.Context) bool {
 				quiet := func(string, string, ...any) {}
-				return d.askBooted(ctx, quiet) == sandbox.LifeRunning
+				return d.askBooted(ctx, quiet) == verdict.Booted
 			},
 		},
 	}
@@ -170,26 +173,52 @@ func (b *boot) watch(ctx context.Context) error {
 		case <-b.grace:
 			return b.failed(ctx, errors.Join(b.cause, fault.Timeoutf("cvd ended and the device did not come up within %s", endGrace)))
 		case <-ctx.Done():
-			return b.failed(ctx, context.Cause(ctx))
+			return errors.Join(b.failed(ctx, context.Cause(ctx)), b.endHung(ctx))
 		case <-tick.C:
 			if b.launch.id.IsZero() && b.vanished(ctx) {
-				return b.failed(ctx, fault.Unavailablef("the device is gone: no launcher of it has answered for %s", goneGrace))
+				return b.failed(ctx, fault.Unavailablef("the device is gone: no launcher of it has answered for %s, and no crosvm runs", goneGrace))
 			}
 		}
 	}
 }
 
+// endHung ends a cvd of ours that had the time of a whole boot and brought no launcher up: whoever starts the device
+// next would wait for it again. One that is cut short by the runner's end is carried on.
+func (b *boot) endHung(ctx context.Context) error {
+	d := b.device
+	if b.at > 0 || b.exited == nil || b.launch.id != d.record().Launcher || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+	defer cancel()
+	return d.endLaunch(ctx)
+}
+
 // vanished reports whether a boot that no cvd of ours does has lost its device. A launch that
-// is alive says so itself, by ending.
+// is alive says so itself, by ending. A crosvm whose launcher died may still boot.
 func (b *boot) vanished(ctx context.Context) bool {
-	if state, _ := b.device.launcherState(ctx); state != cvd.LauncherAbsent {
+	d := b.device
+	if state, _ := d.launcherState(ctx); state != cvd.LauncherAbsent {
 		b.missing = time.Time{}
 		return false
 	}
 	if b.missing.IsZero() {
 		b.missing = time.Now()
 	}
-	return time.Since(b.missing) > goneGrace
+	if time.Since(b.missing) <= goneGrace {
+		return false
+	}
+	rec := d.record()
+	t, err := d.o.readTable(ctx)
+	if err != nil {
+		return false
+	}
+	if _, runs := t.vms[d.paths(ctx, rec).CrosvmSocket(rec.Instance)]; runs {
+		b.missing = time.Now()
+		d.connect(ctx)
+		return false
+	}
+	return true
 }
 
 func (b *boot) advance() {
@@ -207,9 +236,12 @@ func (b *boot) say() {
 }
 
 // hear reads what cvd printed. Of a cvd that an earlier runner launched the exit code is not
-// known, so that only what it says for certain counts: the group.
+// known, so that only what it says for certain counts: the group. It is read on its own time: the
+// boot's may just be over, which says nothing of cvd.
 func (b *boot) hear(ctx context.Context, code int) {
 	b.exited = nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingLimit)
+	defer cancel()
 	group, err := b.device.o.CVD.LaunchOutcome(ctx, code, b.launch.stdout, b.launch.stderr)
 	b.group = group
 	if code != host.ExitUnknown {
@@ -279,12 +311,11 @@ func (d *Device) place(ctx context.Context, g cvd.Group) (home, dir string) {
 	if rec.Paths.GroupHome != "" {
 		return rec.Paths.GroupHome, rec.Paths.InstanceDir
 	}
-	procs, err := d.o.Host.Processes(ctx)
+	t, err := d.o.readTable(ctx)
 	if err != nil {
 		return "", ""
 	}
-	home = d.homeOfLauncher(ctx, procs, rec.Instance)
-	if strange, err := d.stranger(ctx, rec); home == "" || strange != "" || err != nil {
+	if home = t.homes[rec.Instance]; home == "" || d.strangerIn(ctx, t, rec) != "" {
 		return "", ""
 	}
 	return home, instanceDir(home, rec.Instance)
@@ -311,6 +342,9 @@ func (b *boot) failed(ctx context.Context, cause error) error {
 		d.o.SuspectKVM(reason)
 	}
 	msg := fmt.Sprintf("phase %d of %d, %s, was not reached (%s): %v", b.at+1, len(b.phases), p.name, p.hint, cause)
+	if why := d.disconnected(); b.at == adbPhase && why != nil {
+		msg += fmt.Sprintf("; adb: %v", why)
+	}
 	if home != "" {
 		if tail := cvd.LauncherLogTail(ctx, d.o.Host, dir, tailLines); len(tail) > 0 {
 			msg += "; launcher.log ends: " + strings.Join(tail, " | ")

@@ -12,7 +12,6 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/cvd"
 	"github.com/daytonaio/runner-android/internal/fault"
-	"github.com/daytonaio/runner-android/internal/image"
 	"github.com/daytonaio/runner-android/internal/ledger"
 	"github.com/daytonaio/runner-android/internal/obs"
 	"github.com/daytonaio/runner-android/internal/sandbox"
@@ -26,9 +25,21 @@ const cleanLimit = 90 * time.Second
 // and disk size share, and then records what is wanted, without a number yet: a mapping whose
 // sandbox has no record is therefore always one of an older installation.
 func (d *Device) Prepare(ctx context.Context, spec sandbox.Spec) error {
-	base, product, err := d.images(ctx, spec)
+	base, err := d.o.Images.Resolve(ctx, spec.Snapshot)
 	if err != nil {
 		return err
+	}
+	restore, diskGB, err := d.restorable(ctx, base, spec.Resources.DiskGB)
+	if err != nil {
+		return err
+	}
+	spec.Resources.DiskGB = diskGB
+	product, err := d.o.Images.Product(ctx, base, diskGB)
+	if err != nil {
+		return err
+	}
+	if restore != "" {
+		base.Dir = product // whose links lead to the images themselves: the snapshot may be removed
 	}
 	record, err := json.Marshal(base)
 	if err != nil {
@@ -42,20 +53,12 @@ func (d *Device) Prepare(ctx context.Context, spec sandbox.Spec) error {
 		r.Snapshot, r.Resources, r.Metadata = spec.Snapshot, ledger.Quotas(spec.Resources), spec.Metadata
 		r.Next, r.Network = ledger.Quotas{}, ledger.Network(spec.Network)
 		r.Paths.HostPath, r.Paths.ProductPath, r.Paths.Base = base.HostPath, product, record
+		r.Restore = restore
 		r.Intent, r.Begun = sandbox.IntentStarted, time.Now()
 		if spec.SkipStart {
 			r.Intent = sandbox.IntentStopped
 		}
 	})
-}
-
-func (d *Device) images(ctx context.Context, spec sandbox.Spec) (image.Base, string, error) {
-	base, err := d.o.Images.Resolve(ctx, spec.Snapshot)
-	if err != nil {
-		return image.Base{}, "", err
-	}
-	product, err := d.o.Images.Product(ctx, base, spec.Resources.DiskGB)
-	return base, product, err
 }
 
 // Create boots the device for the first time on number n. A create that was cut short is
@@ -81,6 +84,9 @@ func (d *Device) Create(ctx context.Context, n sandbox.Instance, report func(san
 	}
 	for attempt := 1; ; attempt++ {
 		err := d.firstBoot(ctx, resumed || attempt > 1, report)
+		if err == nil {
+			err = d.restore(ctx, report)
+		}
 		var taken *sandbox.NumberTaken
 		var said *cvd.LaunchError
 		switch {
@@ -230,19 +236,17 @@ func (d *Device) giveUp(ctx context.Context, err, cleaned error) error {
 func (d *Device) checkNumber(ctx context.Context, n sandbox.Instance, resumed bool) error {
 	rec := d.record()
 	rec.Instance = n
-	if home, err := d.stranger(ctx, rec); err != nil {
-		return err
-	} else if home != "" {
-		return &sandbox.NumberTaken{Instance: n, By: "the cvd group in " + home}
-	}
-	procs, err := d.o.Host.Processes(ctx)
+	t, err := d.o.readTable(ctx)
 	if err != nil {
 		return err
 	}
-	if _, launching := d.findLaunch(ctx, procs); resumed && (launching || d.homeOfLauncher(ctx, procs, n) != "") {
+	if home := d.strangerIn(ctx, t, rec); home != "" {
+		return &sandbox.NumberTaken{Instance: n, By: "the cvd group in " + home}
+	}
+	if _, launching := t.launchOf(rec.Group); resumed && (launching || t.homes[n] != "") {
 		return nil
 	}
-	if vm, ok := cvd.MatchCrosvm(procs, d.o.Paths.CrosvmSocket(n)); ok {
+	if vm, ok := t.vms[d.o.Paths.CrosvmSocket(n)]; ok {
 		return &sandbox.NumberTaken{Instance: n, By: fmt.Sprintf("crosvm %d, which no sandbox owns", vm.PID)}
 	}
 	address := n.Serial(d.o.ADBBasePort)

@@ -17,7 +17,9 @@ import (
 	"github.com/daytonaio/runner-android/internal/image"
 	"github.com/daytonaio/runner-android/internal/ledger"
 	"github.com/daytonaio/runner-android/internal/obs"
+	"github.com/daytonaio/runner-android/internal/operator"
 	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/internal/snapshot"
 )
 
 // Options are what devices need of the host.
@@ -27,14 +29,21 @@ type Options struct {
 	ADB    *adb.Pool
 	Ledger *ledger.Ledger
 	Images *image.Catalog
-	Paths  cvd.Paths
-	Log    *zap.Logger // nil: silent
+	// Snapshots is where devices' data are saved; nil: nowhere.
+	Snapshots *snapshot.Store
+	Paths     cvd.Paths
+	Log       *zap.Logger // nil: silent
+	// Operator is where devices show their screens; nil: nobody looks.
+	Operator *operator.Client
 	// SuspectKVM hears why, when a boot failed as boots fail without KVM; nil: nobody listens.
 	SuspectKVM func(reason string)
 
 	ADBBasePort int // port of instance 1
 	GPUMode     string
 	Audio       bool
+
+	// SweepAge is how old a reading of the process table may be that looks at devices share; 0: a second.
+	SweepAge time.Duration
 
 	BootTimeout     time.Duration // for one launch, from its first process to boot completed
 	BootConcurrency int           // launches at once, until adbd answers
@@ -46,6 +55,10 @@ type Devices struct {
 	o       Options
 	slots   *slots
 	digests chan *Device // those whose images have no digests yet
+
+	sweep     *sweep
+	inventory *inventory
+	lost      bool // records were lost, and cvd did not say of what
 
 	mu      sync.Mutex
 	records map[sandbox.ID]ledger.Record // as loaded, until they are opened
@@ -70,8 +83,9 @@ func Load(ctx context.Context, o Options) (devices *Devices, problems []error, e
 	}
 	d := &Devices{
 		o: o, slots: newSlots(o.BootConcurrency), digests: make(chan *Device, maxDigests),
-		records: map[sandbox.ID]ledger.Record{},
+		records: map[sandbox.ID]ledger.Record{}, inventory: newInventory(),
 	}
+	d.sweep = newSweep(&d.o)
 	for id, rec := range snap.Records {
 		d.records[id] = adopted(rec)
 	}
@@ -105,6 +119,7 @@ func (d *Devices) rebuild(ctx context.Context) []error {
 	defer cancel()
 	fleet, err := d.o.CVD.Fleet(ctx)
 	if err != nil {
+		d.lost = true
 		return []error{fmt.Errorf("rebuild the ledger from cvd fleet: %w", err)}
 	}
 	var problems []error
@@ -147,6 +162,7 @@ func (d *Devices) Open(id sandbox.ID, changed func()) *Device {
 	}
 	dev := &Device{
 		o: &d.o, slots: d.slots, working: make(chan struct{}, 1), digests: d.digests, id: id, changed: changed, known: known, rec: rec,
+		sweep: d.sweep, inventory: d.inventory,
 		log: d.o.Log.With(zap.String(obs.SandboxID, string(id))),
 	}
 	dev.publish()
@@ -175,6 +191,9 @@ type Device struct {
 	changed func()
 	log     *zap.Logger
 
+	sweep     *sweep
+	inventory *inventory
+
 	working chan struct{} // held by the one operation that may change the device
 	saving  sync.Mutex    // one change of the record at a time
 
@@ -184,6 +203,7 @@ type Device struct {
 	facts  *sandbox.Facts // replaced, never changed
 	booted bool           // sys.boot_completed was seen since the last launch
 	vm     vm
+	watch  watch
 }
 
 // Facts returns what is on record. It is shared: nobody changes it.
@@ -198,7 +218,11 @@ func (d *Device) Facts() *sandbox.Facts {
 func (d *Device) exclusive(ctx context.Context) (done func(), err error) {
 	select {
 	case d.working <- struct{}{}:
-		return func() { <-d.working }, nil
+		d.touched()
+		return func() {
+			d.touched()
+			<-d.working
+		}, nil
 	case <-ctx.Done():
 		return nil, fault.Op("wait for an earlier operation on the device to end", context.Cause(ctx))
 	}
@@ -217,7 +241,7 @@ func (d *Device) publish() {
 	defer d.mu.Unlock()
 	r := d.rec
 	facts := &sandbox.Facts{
-		Known: d.known, Intent: r.Intent, Created: r.Created, Failure: r.Failure, Begun: r.CreatedAt,
+		Known: d.known, Intent: r.Intent, Created: r.Created && r.Restore == "", Failure: r.Failure, Begun: r.CreatedAt,
 		Group: r.Group, Instance: r.Instance, Snapshot: r.Snapshot, Resources: sandbox.Resources(r.Resources),
 		Next: sandbox.Resources(r.Next), Network: sandbox.Network(r.Network),
 		Unchecked: r.Disk != (ledger.Disk{}), Metadata: r.Metadata, LaunchPID: r.Launcher.PID,

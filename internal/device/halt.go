@@ -70,13 +70,17 @@ func (d *Device) halt(ctx context.Context) error {
 		return err
 	}
 	said := d.o.CVD.Stop(ctx, rec.Group)
+	patience := goLimit
+	if said != nil {
+		patience = 0 // who was not told to go does not go
+	}
 	if errors.Is(said, cvd.ErrNotRunning) || fault.Is(said, fault.NotFound) {
 		said = nil // its label may lie: a device that cvd calls Cancelled can be alive
 	}
 	if said != nil {
 		d.log.Warn("cvd stop failed; ending the device by its processes", zap.Error(said))
 	}
-	left, err := d.waitGone(ctx, rec, goLimit)
+	left, err := d.waitGone(ctx, rec, patience)
 	if err != nil {
 		return errors.Join(said, err)
 	}

@@ -1,15 +1,16 @@
 package device
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/daytonaio/runner-android/internal/adb"
 	"github.com/daytonaio/runner-android/internal/cvd"
+	"github.com/daytonaio/runner-android/internal/device/verdict"
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/ledger"
@@ -24,169 +25,288 @@ const (
 	syncLimit    = 3 * time.Second
 )
 
-// Observe looks at the device: ADB first, which settles everything when it answers; then the
-// launcher's socket; the process table only when both are silent. It never waits for cvd.
+// endingLines is how much of the kernel's log is read for how a device ended: a panic is followed by its traces.
+const endingLines = 60
+
+// Observe looks at the device: ADB first, which settles everything when it answers; then the launcher's
+// socket and the process table, which all looks share. It never waits for cvd. Of a device that runs it keeps on
+// record which boot of the host it runs in.
 func (d *Device) Observe(ctx context.Context) sandbox.Observation {
-	o := d.askLayers(ctx)
-	o.At = time.Now()
-	switch o.Life {
-	case sandbox.LifeUnknown:
-		o.Layer = ""
-	case sandbox.LifeRunning:
-		o.Layer = "adb" // nobody else can say so
-	case sandbox.LifeAbsent, sandbox.LifeLaunching, sandbox.LifeBooting:
+	l := look{Device: d, rec: d.record()}
+	l.gather(ctx)
+	v := verdict.Judge(l.said)
+	l.conclude(ctx, v)
+	o := sandbox.Observation{
+		Life: v.Life, Layer: v.Layer, Reason: v.Reason, Death: v.Death, At: time.Now(), Evidence: l.noted,
+		LauncherPID: l.vm.launcher, CrosvmPID: l.vm.crosvm.PID, MemoryMB: l.vm.memoryMB,
+		SameBoot: l.said.Host == verdict.SameBoot, Listed: l.said.FleetLater, Renewals: l.renewals(),
+	}
+	if fleet := l.said.Fleet; v.Life == sandbox.LifeRunning && fleet != verdict.FleetNotKnown && fleet != cvd.StatusRunning {
+		o.Misnamed = fleet
+	}
+	if v.Life == sandbox.LifeUnknown && l.said.Process == verdict.VMRuns {
+		o.CrosvmPID = l.said.PID
 	}
 	return o
 }
 
-func (d *Device) askLayers(ctx context.Context) sandbox.Observation {
-	rec := d.record()
-	o := sandbox.Observation{Life: sandbox.LifeUnknown}
-	note := func(layer, format string, args ...any) {
-		o.Evidence = append(o.Evidence, sandbox.Evidence{Layer: layer, Fact: fmt.Sprintf(format, args...), At: time.Now()})
-	}
-	if rec.Instance == 0 {
-		note("ledger", "it holds no instance number")
-		o.Life, o.Layer = sandbox.LifeAbsent, "ledger"
-		return o
-	}
-	if d.adbAnswers(ctx, note) {
-		o.Life, o.Layer = d.askBooted(ctx, note), "adb"
-		d.describeVM(ctx, &o)
-		d.exposeStranger(ctx, rec, &o, note)
-		return o
-	}
-	if home, err := d.stranger(ctx, rec); err == nil && home != "" {
-		d.notOurs(&o, note, "%s is run by the group in %s, which is not this sandbox's", rec.Instance, home)
-		return o
-	}
-	launcher, err := d.launcherState(ctx)
-	switch launcher {
-	case cvd.LauncherAlive:
-		note("launcher", "answers")
-		o.Life, o.Layer = d.behindLauncher(ctx, note), "launcher"
-		d.describeVM(ctx, &o)
-	case cvd.LauncherAbsent:
-		o.Layer = "process"
-		d.byProcesses(ctx, rec, &o, note)
-	case cvd.LauncherUnknown:
-		note("launcher", "gave no answer that tells: %v", err)
-	}
-	return o
+// look is one look at a device: what the layers said, for the verdict and for people.
+type look struct {
+	*Device
+	rec   ledger.Record
+	said  verdict.Evidence
+	noted []sandbox.Evidence
+	vm    vm // who runs it, where that is known
+
+	read *reading // of the process table; nil: not read
 }
 
-// notOurs is the verdict where a stranger has what the device had: of the device nothing is there.
-func (d *Device) notOurs(o *sandbox.Observation, note func(string, string, ...any), format string, args ...any) {
-	note("process", format, args...)
-	d.setBooted(false)
-	d.disconnect()
-	o.Life, o.Layer, o.CrosvmPID, o.LauncherPID, o.MemoryMB = sandbox.LifeAbsent, "process", 0, 0, 0
+func (l *look) note(layer, format string, args ...any) {
+	l.noted = append(l.noted, sandbox.Evidence{Layer: layer, Fact: fmt.Sprintf(format, args...), At: time.Now()})
 }
 
-// exposeStranger corrects the verdict where the one who answers on the device's port is not the
-// device: its run_cvd has another home, or neither crosvm nor launcher is there. It is looked at
-// once for each ADB connection. Where it is not on record where the device keeps its sockets,
-// nothing of it can be missed.
-func (d *Device) exposeStranger(ctx context.Context, rec ledger.Record, o *sandbox.Observation, note func(string, string, ...any)) {
-	if d.trusted() {
+// gather asks the layers, and no more of them than are needed.
+func (l *look) gather(ctx context.Context) {
+	if l.rec.Instance == 0 {
+		l.note("ledger", "it holds no instance number")
 		return
 	}
-	if home, err := d.stranger(ctx, rec); err != nil {
-		return
-	} else if home != "" {
-		d.notOurs(o, note, "%s is run by the group in %s, which is not this sandbox's", rec.Instance, home)
+	l.said = verdict.Evidence{
+		Numbered: true, ADB: verdict.ADBNotAsked, Boot: verdict.BootNotKnown, Launcher: verdict.LauncherNotAsked,
+		Process: verdict.ProcessNotRead, HadBooted: l.bootSeen(),
+	}
+	l.letGoOn(ctx)
+	l.askFleet()
+	if l.said.ADB = l.ping(ctx); l.said.ADB == verdict.ADBAnswers {
+		l.askAndroid(ctx)
+		l.exposeStranger(ctx)
+		if l.said.Boot == verdict.Booted && l.said.Stranger == "" {
+			l.lookAtDisplay(ctx)
+		}
 		return
 	}
-	if o.CrosvmPID == 0 && rec.Paths.GroupHome != "" {
-		if state, _ := d.launcherState(ctx); state == cvd.LauncherAbsent {
-			d.notOurs(o, note, "no crosvm of %s and no launcher: whoever answers on %s is not this device", rec.Instance, d.serial())
+	if home := l.strangerHome(ctx); home != "" {
+		l.replacedBy(home)
+		return
+	}
+	l.askLauncher(ctx)
+	l.readProcesses(ctx)
+	if l.said.ADB != verdict.ADBSilent && (l.said.Launcher == verdict.LauncherAlive || l.said.Process == verdict.VMRuns) {
+		if l.said.ADB = l.connectAndPing(ctx); l.said.ADB == verdict.ADBAnswers {
+			l.askAndroid(ctx)
 			return
 		}
 	}
-	d.trust()
+	if l.said.Launcher == verdict.LauncherAlive {
+		l.vm = l.describeVM(ctx)
+	}
+	if l.said.Launcher == verdict.LauncherAbsent && l.said.Process == verdict.NoProcess && l.rec.Intent == sandbox.IntentStarted {
+		l.readEnding(ctx)
+		l.said.Host = l.hostBoot(ctx)
+	}
 }
 
-// adbAnswers pings adbd on the connection that is open, if one is.
-func (d *Device) adbAnswers(ctx context.Context, note func(string, string, ...any)) bool {
-	conn, err := d.o.ADB.Get(d.serial())
+// conclude keeps what the next look needs to know, and lets go of a device that is not there.
+func (l *look) conclude(ctx context.Context, v verdict.Verdict) {
+	if l.rec.Paused && len(l.working) == 0 && (v.Life == sandbox.LifeRunning || v.Life == sandbox.LifeAbsent) {
+		if err := l.markUnpaused(ctx); err != nil {
+			l.log.Warn("that the device does not stand still is not on record", zap.Error(err))
+		}
+	}
+	switch v.Life {
+	case sandbox.LifeAbsent:
+		if l.said.Numbered {
+			l.setBooted(false)
+			l.disconnect()
+			l.vm = vm{}
+		}
+		l.wonder(l.rec.Intent == sandbox.IntentStarted && l.said.Numbered)
+	case sandbox.LifeUnknown:
+		l.wonder(true)
+	case sandbox.LifeRunning:
+		l.seenAlive()
+		l.wonder(false)
+		l.markBoot(ctx)
+	case sandbox.LifeLaunching, sandbox.LifeBooting:
+		l.seenAlive()
+	}
+}
+
+// ping asks adbd for a sign of life on the connection that is open, if one is.
+func (l *look) ping(ctx context.Context) verdict.ADB {
+	conn, err := l.o.ADB.Get(l.serial())
 	if err != nil || !conn.State().Connected {
-		return false
+		return verdict.ADBNotAsked
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingLimit)
 	defer cancel()
 	began := time.Now()
 	if err := conn.Ping(ctx); err != nil {
-		note("adb", "did not answer: %v", err)
-		return false
+		l.note("adb", "did not answer: %v", err)
+		if ctx.Err() != nil {
+			return verdict.ADBSilent
+		}
+		return verdict.ADBRefused
 	}
-	note("adb", "answered in %s", time.Since(began).Round(10*time.Microsecond))
-	return true
+	l.note("adb", "answered in %s", time.Since(began).Round(10*time.Microsecond))
+	return verdict.ADBAnswers
+}
+
+// connectAndPing is for a device that seems to be there and has no connection.
+func (l *look) connectAndPing(ctx context.Context) verdict.ADB {
+	if l.connect(ctx) {
+		return l.ping(ctx)
+	}
+	if why := l.disconnected(); why != nil {
+		l.note("adb", "no connection to %s: %v", l.serial(), why)
+	} else {
+		l.note("adb", "nobody answers on %s", l.serial())
+	}
+	return verdict.ADBRefused
+}
+
+// askAndroid asks whether it has booted, and who runs it.
+func (l *look) askAndroid(ctx context.Context) {
+	l.said.Boot = l.askBooted(ctx, l.note)
+	l.vm = l.describeVM(ctx)
+}
+
+func (l *look) askLauncher(ctx context.Context) {
+	state, err := l.launcherState(ctx)
+	switch state {
+	case cvd.LauncherAlive:
+		l.said.Launcher = verdict.LauncherAlive
+		l.note("launcher", "answers")
+	case cvd.LauncherAbsent:
+		l.said.Launcher = verdict.LauncherAbsent
+		l.note("launcher", "is gone")
+	case cvd.LauncherUnknown:
+		l.said.Launcher = verdict.LauncherSilent
+		l.note("launcher", "gave no answer that tells: %v", err)
+	}
+}
+
+// processes returns the process table, read since the device was last changed and since the look before this one.
+func (l *look) processes(ctx context.Context) (*table, error) {
+	if l.read == nil {
+		floor, used := l.freshness()
+		read, err := l.sweep.table(ctx, floor, used)
+		if err != nil {
+			return nil, err
+		}
+		l.read = read
+		l.used(read)
+	}
+	return l.read.table, l.read.err
+}
+
+func (l *look) readProcesses(ctx context.Context) {
+	t, err := l.processes(ctx)
+	if err != nil {
+		l.note("process", "the process table cannot be read: %v", err)
+		return
+	}
+	defer func() { l.noted[len(l.noted)-1].At = l.read.began }() // as old as what it tells
+	l.said.Stopper = l.stopperSeen(cvd.FindStop(t.cvds, l.rec.Group))
+	if launch, ok := t.launchOf(l.rec.Group); ok {
+		l.said.Process, l.said.PID = verdict.CVDLaunches, launch.PID
+		l.note("process", "cvd %d is launching it", launch.PID)
+		return
+	}
+	if vm, ok := t.vms[l.paths(ctx, l.rec).CrosvmSocket(l.rec.Instance)]; ok {
+		l.said.Process, l.said.PID = verdict.VMRuns, vm.PID
+		l.note("process", "crosvm %d runs", vm.PID)
+		return
+	}
+	l.said.Process = verdict.NoProcess
+	l.note("process", "no crosvm of %s", l.rec.Instance)
+}
+
+// strangerHome returns the group home of whoever runs under the device's number in its stead.
+func (l *look) strangerHome(ctx context.Context) string {
+	t, err := l.processes(ctx)
+	if err != nil {
+		return ""
+	}
+	return l.strangerIn(ctx, t, l.rec)
+}
+
+// replacedBy notes a stranger who has what the device had: of the device nothing is there.
+func (l *look) replacedBy(home string) {
+	l.said.Stranger = fmt.Sprintf("%s is run by the group in %s, which is not this sandbox's", l.rec.Instance, home)
+	l.note("process", "%s", l.said.Stranger)
+}
+
+// exposeStranger finds out whether the one who answers on the device's port is not the device: its run_cvd
+// has another home, or neither crosvm nor launcher is there. It is looked at once for each ADB
+// connection. Where it is not on record where the device keeps its sockets, nothing of it can be missed.
+func (l *look) exposeStranger(ctx context.Context) {
+	if l.trusted() {
+		return
+	}
+	if _, err := l.processes(ctx); err != nil {
+		return
+	}
+	if home := l.strangerHome(ctx); home != "" {
+		l.replacedBy(home)
+		return
+	}
+	if l.vm.crosvm.IsZero() && l.rec.Paths.GroupHome != "" {
+		if state, _ := l.launcherState(ctx); state == cvd.LauncherAbsent {
+			l.said.Stranger = fmt.Sprintf("no crosvm of %s and no launcher: whoever answers on %s is not this device", l.rec.Instance, l.serial())
+			l.note("process", "%s", l.said.Stranger)
+			return
+		}
+	}
+	l.trust()
+}
+
+// askFleet adds what cvd's list said last, which nobody waits for.
+func (l *look) askFleet() {
+	label, asked := l.inventory.label(l.rec.Group, l.changedAt())
+	if label == verdict.FleetNotKnown {
+		return
+	}
+	l.said.Fleet, l.said.FleetLater = label, asked.After(l.lastAlive())
+	fact := "its list says " + label
+	if label == verdict.FleetMissing {
+		fact = "its list does not have it"
+	}
+	l.noted = append(l.noted, sandbox.Evidence{Layer: "cvd", Fact: fact, At: asked})
+}
+
+// readEnding looks in the kernel's log for how a device ended that was to run.
+func (l *look) readEnding(ctx context.Context) {
+	tail := cvd.KernelLogTail(ctx, l.o.Host, l.rec.Paths.InstanceDir, endingLines)
+	switch l.said.Ending = verdict.EndingOf(tail); l.said.Ending {
+	case verdict.PoweredDown:
+		l.note("guest", "its kernel's log ends with a power-down")
+	case verdict.Panicked:
+		l.note("guest", "its kernel's log ends with a panic")
+	case verdict.EndingNotKnown:
+	}
 }
 
 // askBooted asks Android whether it has booted. Once it said so it is not asked again until
 // the next launch: a booted device stays booted.
-func (d *Device) askBooted(ctx context.Context, note func(string, string, ...any)) sandbox.Life {
+func (d *Device) askBooted(ctx context.Context, note func(string, string, ...any)) verdict.Boot {
 	if d.bootSeen() {
 		note("adb", "Android has booted")
-		return sandbox.LifeRunning
+		return verdict.Booted
 	}
 	value, err := d.getprop(ctx, "sys.boot_completed")
 	switch {
 	case err != nil:
 		note("adb", "getprop failed: %v", err)
-		return sandbox.LifeUnknown
+		return verdict.BootNotKnown
 	case value == "1":
 		note("adb", "sys.boot_completed is 1")
 		d.setBooted(true)
-		return sandbox.LifeRunning
+		return verdict.Booted
 	default:
 		note("adb", "sys.boot_completed is %q", value)
-		return sandbox.LifeBooting
+		return verdict.BootNotYet
 	}
-}
-
-// behindLauncher decides when the launcher lives and no ADB connection does. A device that
-// had booted may have lost its adbd for a moment: that is no verdict.
-func (d *Device) behindLauncher(ctx context.Context, note func(string, string, ...any)) sandbox.Life {
-	if d.connect(ctx) && d.adbAnswers(ctx, note) {
-		return d.askBooted(ctx, note)
-	}
-	note("adb", "nobody answers on %s", d.serial())
-	if d.bootSeen() {
-		return sandbox.LifeUnknown
-	}
-	if _, launching, _ := d.launching(ctx); launching {
-		return sandbox.LifeLaunching
-	}
-	return sandbox.LifeBooting
-}
-
-// byProcesses decides when neither ADB nor the launcher answers: without a process of it, and
-// without a cvd that launches it, the device is absent. A crosvm that runs silently is not.
-func (d *Device) byProcesses(ctx context.Context, rec ledger.Record, o *sandbox.Observation, note func(string, string, ...any)) {
-	procs, err := d.o.Host.Processes(ctx)
-	if err != nil {
-		note("process", "the process table cannot be read: %v", err)
-		return
-	}
-	if launch, ok := d.findLaunch(ctx, procs); ok {
-		note("process", "cvd %d is launching it", launch.PID)
-		o.Life = sandbox.LifeLaunching
-		return
-	}
-	if vm, ok := cvd.MatchCrosvm(procs, d.paths(ctx, rec).CrosvmSocket(rec.Instance)); ok {
-		note("process", "crosvm %d runs, its launcher does not answer", vm.PID)
-		o.CrosvmPID = vm.PID
-		if d.connect(ctx) && d.adbAnswers(ctx, note) {
-			o.Life = d.askBooted(ctx, note)
-		}
-		return
-	}
-	note("launcher", "is gone")
-	note("process", "no crosvm of %s", rec.Instance)
-	d.setBooted(false)
-	d.disconnect()
-	o.Life = sandbox.LifeAbsent
 }
 
 func (d *Device) bootSeen() bool {
@@ -213,9 +333,21 @@ func (d *Device) connect(ctx context.Context) bool {
 	serial := d.serial()
 	conn, err := d.o.ADB.Get(serial)
 	if err != nil {
-		conn = d.o.ADB.Attach(serial, serial, func(adb.State) { d.changed() })
+		conn = d.o.ADB.Attach(serial, serial, func(adb.State) {
+			d.stale() // what was read before may be over
+			d.changed()
+		})
 	}
 	return conn.Await(ctx) == nil
+}
+
+// disconnected says why there is no ADB connection; nil where there is one, or none was tried.
+func (d *Device) disconnected() error {
+	conn, err := d.o.ADB.Get(d.serial())
+	if err != nil {
+		return nil
+	}
+	return conn.State().Err
 }
 
 // disconnect gives up the ADB connection; streams on it end.
@@ -269,36 +401,10 @@ func (d *Device) launcherState(ctx context.Context) (cvd.LauncherState, error) {
 
 // launching returns the cvd that launches this device, if one is at work.
 func (d *Device) launching(ctx context.Context) (host.ProcessID, bool, error) {
-	procs, err := d.o.Host.Processes(ctx)
+	t, err := d.o.readTable(ctx)
 	if err != nil {
 		return host.ProcessID{}, false, fault.Op("look for a cvd that launches "+string(d.id), err)
 	}
-	id, ok := d.findLaunch(ctx, procs)
+	id, ok := t.launchOf(d.record().Group)
 	return id, ok, nil
-}
-
-// findLaunch finds the cvd that launches this device. One with another TMPDIR keeps its
-// devices' sockets elsewhere: it belongs to another installation on this machine.
-func (d *Device) findLaunch(ctx context.Context, procs []host.Process) (host.ProcessID, bool) {
-	var ours []host.Process
-	for _, p := range procs {
-		if p.Exe == "cvd" && p.UID == d.o.Paths.UID && d.sharesTmp(ctx, p.ProcessID) {
-			ours = append(ours, p)
-		}
-	}
-	return cvd.FindLaunch(ours, d.record().Group)
-}
-
-func (d *Device) sharesTmp(ctx context.Context, id host.ProcessID) bool {
-	env, err := d.o.Host.Environ(ctx, id)
-	if err != nil {
-		return true // a launch that cannot be asked is taken for ours, rather than doubled
-	}
-	tmp := "/tmp"
-	for _, kv := range env {
-		if dir, set := strings.CutPrefix(kv, "TMPDIR="); set && dir != "" {
-			tmp = dir
-		}
-	}
-	return path.Clean(tmp) == path.Clean(cmp.Or(d.o.Paths.Tmp, "/tmp"))
 }

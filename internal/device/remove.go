@@ -47,7 +47,7 @@ func (d *Device) remove(ctx context.Context) error {
 	if err := d.learnHome(ctx); err != nil {
 		d.log.Warn("where the device has its files is not known", zap.Error(err))
 	}
-	rec := d.record()
+	rec, shownAs := d.record(), d.displayID(ctx)
 	// Processes first: `cvd rm` of a group that it does not believe to run deletes the files
 	// under those that do.
 	if err := d.halt(ctx); err != nil {
@@ -55,6 +55,7 @@ func (d *Device) remove(ctx context.Context) error {
 	}
 	left := d.removeGroup(ctx, rec)
 	left = append(left, d.removeFiles(ctx, rec, len(left) == 0)...)
+	left = append(left, d.awaitUnregistered(ctx, shownAs)...)
 	if len(left) > 0 {
 		return fault.Unavailablef("%s is not fully removed; left behind: %s", rec.Instance, strings.Join(left, "; "))
 	}

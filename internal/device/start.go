@@ -128,7 +128,8 @@ func (d *Device) bootKeeping(ctx context.Context, rec ledger.Record, release fun
 	if err := cvd.KeepOverlay(ctx, d.o.Host, rec.Paths.InstanceDir); err != nil {
 		return fault.Op("keep the guest's files over the start", err)
 	}
-	return d.boot(ctx, "start", cvd.StartArgsFrom(rec.Group, rec.Flags), release, report)
+	flags := cvd.WithDisplay(rec.Flags, string(d.id), rec.Instance)
+	return d.boot(ctx, "start", cvd.StartArgsFrom(rec.Group, flags), release, report)
 }
 
 // assembleLines is how much of assemble_cvd's log is read for a sign that it wiped the disk.

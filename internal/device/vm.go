@@ -9,9 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/daytonaio/runner-android/internal/cvd"
 	"github.com/daytonaio/runner-android/internal/host"
-	"github.com/daytonaio/runner-android/internal/sandbox"
 )
 
 // measureEvery is how often the memory of a running device is measured: walking the page
@@ -30,13 +28,14 @@ type vm struct {
 	measured time.Time
 }
 
-// describeVM adds to o who runs the device and how much memory it holds.
-func (d *Device) describeVM(ctx context.Context, o *sandbox.Observation) {
+// describeVM says who runs the device and how much memory it holds.
+func (l *look) describeVM(ctx context.Context) vm {
+	d := l.Device
 	d.mu.Lock()
 	v := d.vm
 	d.mu.Unlock()
 	if n := d.connects(); v.crosvm.IsZero() || v.connects != n {
-		v = d.findVM(ctx)
+		v = l.findVM(ctx)
 		v.connects = n
 	}
 	if !v.crosvm.IsZero() && time.Since(v.measured) > measureEvery {
@@ -45,7 +44,7 @@ func (d *Device) describeVM(ctx context.Context, o *sandbox.Observation) {
 	d.mu.Lock()
 	d.vm = v
 	d.mu.Unlock()
-	o.CrosvmPID, o.LauncherPID, o.MemoryMB = v.crosvm.PID, v.launcher, v.memoryMB
+	return v
 }
 
 // trusted reports whether it is known that the device, and no stranger, is behind the present
@@ -71,27 +70,22 @@ func (d *Device) connects() int {
 	return conn.State().Connects
 }
 
-func (d *Device) findVM(ctx context.Context) vm {
-	rec := d.record()
-	procs, err := d.o.Host.Processes(ctx)
+func (l *look) findVM(ctx context.Context) vm {
+	t, err := l.processes(ctx)
 	if err != nil {
 		return vm{}
 	}
-	found, ok := cvd.MatchCrosvm(procs, d.paths(ctx, rec).CrosvmSocket(rec.Instance))
+	found, ok := t.vms[l.paths(ctx, l.rec).CrosvmSocket(l.rec.Instance)]
 	if !ok {
 		return vm{}
 	}
-	return vm{crosvm: found.ProcessID, launcher: ancestor(procs, found, "run_cvd")}
+	return vm{crosvm: found.ProcessID, launcher: t.ancestor(found, "run_cvd")}
 }
 
 // ancestor returns the pid of the nearest ancestor with that executable; 0 if there is none.
-func ancestor(procs []host.Process, p host.Process, exe string) int {
-	byPID := make(map[int]host.Process, len(procs))
-	for _, q := range procs {
-		byPID[q.PID] = q
-	}
-	for range len(procs) {
-		parent, ok := byPID[p.PPID]
+func (t *table) ancestor(p host.Process, exe string) int {
+	for range len(t.procs) {
+		parent, ok := t.procs[p.PPID]
 		if !ok {
 			return 0
 		}

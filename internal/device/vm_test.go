@@ -22,11 +22,15 @@ func TestAncestor(t *testing.T) {
 		return host.Process{ProcessID: host.ProcessID{PID: pid}, PPID: ppid, Exe: exe}
 	}
 	vm := proc(40, 30, "crosvm")
-	procs := []host.Process{proc(1, 0, "init"), proc(20, 1, "run_cvd"), proc(30, 20, "process_restarter"), vm, proc(50, 51, "x"), proc(51, 50, "y")}
-	if got := ancestor(procs, vm, "run_cvd"); got != 20 {
+	looping := proc(50, 51, "x")
+	t0 := table{procs: map[int]host.Process{}}
+	for _, p := range []host.Process{proc(1, 0, "init"), proc(20, 1, "run_cvd"), proc(30, 20, "process_restarter"), vm, looping, proc(51, 50, "y")} {
+		t0.procs[p.PID] = p
+	}
+	if got := t0.ancestor(vm, "run_cvd"); got != 20 {
 		t.Errorf("launcher of crosvm: %d; want 20", got)
 	}
-	if got := ancestor(procs, procs[4], "run_cvd"); got != 0 {
+	if got := t0.ancestor(looping, "run_cvd"); got != 0 {
 		t.Errorf("a loop ends: got %d; want 0", got)
 	}
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"strings"
@@ -79,6 +80,33 @@ type Files interface {
 	DiskFree(ctx context.Context, path string) (total, available int64, err error)
 	// SHA256 returns the hex digest of a file, reading it on the host.
 	SHA256(ctx context.Context, path string) (string, error)
+	// Copy makes a new file, with the content, the holes and the permissions of a regular one, durably; blocks are
+	// shared where the file system can. It returns how many bytes had to be copied. Conflict when to exists. When
+	// it fails there is no to.
+	Copy(ctx context.Context, from, to string) (copied int64, err error)
+	// Overwrite replaces the first n bytes of the file to, which exists, by those of from, durably.
+	Overwrite(ctx context.Context, from, to string, n int64) error
+	// Open opens a regular file to be read. The caller closes it.
+	Open(ctx context.Context, path string) (Reader, error)
+	// Create makes a new file of the given size, all holes, to be written; Conflict when path exists. The caller
+	// closes it, and has to remove it when something failed.
+	Create(ctx context.Context, path string, size int64) (Writer, error)
+}
+
+// Reader is an open file. ReadAt may be called by several goroutines at a time, NextData by one.
+type Reader interface {
+	io.ReaderAt
+	io.Closer
+	// NextData returns the next range at or behind at that may hold something else than zeros; start is the
+	// file's size when there is none. Where holes are not known the rest of the file is such a range.
+	NextData(at int64) (start, end int64, err error)
+}
+
+// Writer is a new file. WriteAt may be called by several goroutines at a time; what was written is durable once
+// Close has returned without an error.
+type Writer interface {
+	io.WriterAt
+	io.Closer
 }
 
 // Command is one command of the host. There is no shell: Args[0] is the program.

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/internal/snapshot"
 )
 
 // identity hashes name, size and content of each file; base has digests. Daytona makes names
@@ -56,8 +58,18 @@ func (c *Catalog) InspectSource(ctx context.Context, ref string) (sandbox.Image,
 	return c.identify(ctx, base)
 }
 
+// identify reads the image, but for a snapshot, whose manifest says what it is made of.
 func (c *Catalog) identify(ctx context.Context, base Base) (sandbox.Image, error) {
-	base, err := c.Digest(ctx, base)
+	manifest, err := c.host.ReadFile(ctx, filepath.Join(base.Dir, snapshot.ManifestName), 0)
+	if err == nil {
+		id, err := snapshot.Identify(manifest)
+		id.Name = base.Name
+		return id, err
+	}
+	if !fault.Is(err, fault.NotFound) {
+		return sandbox.Image{}, err
+	}
+	base, err = c.Digest(ctx, base)
 	if err != nil {
 		return sandbox.Image{}, err
 	}

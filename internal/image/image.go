@@ -11,6 +11,7 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
+	"github.com/daytonaio/runner-android/internal/snapshot"
 )
 
 // Base is a base image as it was when it was resolved. It is kept with each device.
@@ -89,6 +90,10 @@ func (c *Catalog) find(ctx context.Context, name string) (dir string, files []Fi
 		return "", nil, err
 	}
 	dir, err = c.host.EvalSymlinks(ctx, path)
+	if fault.Is(err, fault.NotFound) && strings.Contains(name, "/") {
+		// The specification has snapshots beside the artifacts, too.
+		dir, err = c.host.EvalSymlinks(ctx, strings.Replace(path, c.artifacts, filepath.Dir(c.artifacts), 1))
+	}
 	if fault.Is(err, fault.NotFound) {
 		return "", nil, fault.NotFoundf("image %s does not exist at %s: %s", name, path, c.known(ctx))
 	}
@@ -116,7 +121,7 @@ func (c *Catalog) files(ctx context.Context, dir string) ([]File, error) {
 	}
 	var files []File
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name, ".") || e.Name == userdataName || isArchive(e.Name) || e.Mode.IsDir() {
+		if strings.HasPrefix(e.Name, ".") || e.Name == userdataName || e.Name == snapshot.ManifestName || isArchive(e.Name) || e.Mode.IsDir() {
 			continue
 		}
 		info, err := c.host.Stat(ctx, filepath.Join(dir, e.Name))

@@ -44,13 +44,19 @@ func (c *Catalog) Product(ctx context.Context, base Base, diskGiB int) (string, 
 // label names the image in the product's name. It is that of the resolved directory: when the
 // link android-LATEST moves on to a new image, that one gets a product directory of its own,
 // and the devices of the former image keep theirs. Directories elsewhere than directly in
-// artifacts may share a base name, so the label tells them apart by their path.
+// artifacts may share a base name, and another snapshot may come to be where one was removed, so the label tells
+// them apart by their path and by what is in them.
 func (c *Catalog) label(base Base) string {
 	name := filepath.Base(base.Dir)
 	if filepath.Dir(base.Dir) == c.artifacts {
 		return name
 	}
-	sum := sha256.Sum256([]byte(base.Dir))
+	h := sha256.New()
+	fmt.Fprintln(h, base.Dir)
+	for _, f := range base.Files {
+		fmt.Fprintln(h, f.Name, f.Size, f.Inode, f.ModTime.UnixNano())
+	}
+	sum := h.Sum(nil)
 	return name[:min(len(name), 64)] + "-" + hex.EncodeToString(sum[:4])
 }
 
@@ -111,7 +117,12 @@ func (c *Catalog) buildProduct(ctx context.Context, path string, base Base, disk
 		return err
 	}
 	for _, f := range base.Files {
-		if err := c.host.Symlink(ctx, filepath.Join(base.Dir, f.Name), filepath.Join(aside, f.Name)); err != nil {
+		// The images of a snapshot are links: devices must not depend on those.
+		target, err := c.host.EvalSymlinks(ctx, filepath.Join(base.Dir, f.Name))
+		if err != nil {
+			return err
+		}
+		if err := c.host.Symlink(ctx, target, filepath.Join(aside, f.Name)); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,10 @@ func diskFull() error {
 	return fault.Wrap(fault.Exhausted, "", &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC})
 }
 
+func readOnly() error {
+	return fault.Wrap(fault.Unavailable, "", &os.PathError{Op: "write", Path: "x", Err: syscall.EROFS})
+}
+
 func (f *faulty) change(act func() error) error {
 	if f.n--; f.n >= 0 {
 		return act()

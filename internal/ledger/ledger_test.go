@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -271,6 +272,81 @@ func TestABadFileIsMovedAside(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ensure a link in the place of a file is moved aside, is not followed, and costs nothing that the other file tells.
+func TestALinkIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	for bad, elsewhere := range map[string]string{
+		"mappings.json":   `{"a":9}`,
+		"a/instance.json": `{"version":1,"sandbox_id":"a","instance_num":9}`,
+	} {
+		dir := t.TempDir()
+		put(t, `{"a":5}`, dir, "mappings.json")
+		put(t, `{"version":1,"sandbox_id":"a","instance_num":5}`, dir, "a", "instance.json")
+		target := put(t, elsewhere, t.TempDir(), "elsewhere")
+		must(t, os.Remove(filepath.Join(dir, bad)))
+		must(t, os.Symlink(target, filepath.Join(dir, bad)))
+		l, snap := load(t, dir)
+		wantNumbers(t, snap, numbers{"a": 5})
+		if len(snap.Problems) == 0 || snap.Problems[0].MovedTo == "" || !strings.Contains(snap.Problems[0].Reason, "link") {
+			t.Errorf("%s: problems %v", bad, snap.Problems)
+		}
+		must(t, l.SaveMappings(t.Context(), numbers{"a": 5}))
+		must(t, l.SaveRecord(t.Context(), ledger.Record{ID: "a", Instance: 5}))
+		if got, err := os.ReadFile(target); err != nil || string(got) != elsewhere {
+			t.Errorf("%s: where the link led: %q, %v", bad, got, err)
+		}
+	}
+}
+
+func TestALinkInThePlaceOfADirectoryIsTold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	must(t, os.Symlink(t.TempDir(), filepath.Join(dir, "a")))
+	if _, snap := load(t, dir); len(snap.Problems) != 1 || snap.Problems[0].Sandbox != "a" || len(snap.Records) != 0 {
+		t.Errorf("got %+v", snap)
+	}
+}
+
+// Ensure a file of another owner is used, and told.
+func TestAFileOfAnotherOwner(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("skipped: only root can give files away")
+	}
+	dir := t.TempDir()
+	record := put(t, `{"version":1,"sandbox_id":"a","instance_num":5}`, dir, "a", "instance.json")
+	mappings := put(t, `{"a":5}`, dir, "mappings.json")
+	must(t, errors.Join(os.Chown(record, 4711, -1), os.Chown(mappings, 4711, -1)))
+	_, snap := load(t, dir)
+	wantNumbers(t, snap, numbers{"a": 5})
+	if len(snap.Problems) != 2 || !strings.Contains(snap.Problems[0].Reason, "uid 4711") || snap.Records["a"].Version != 1 {
+		t.Errorf("got %+v", snap)
+	}
+}
+
+// Ensure a ledger that can be read and not written is loaded, and says so at every write.
+func TestAReadOnlyDisk(t *testing.T) {
+	t.Parallel()
+	dir := before(t)
+	put(t, "half", dir, ".mappings.json123")
+	l := ledger.New(&faulty{Files: localFiles(t), n: 1, err: readOnly()}, dir) // the directory is there
+	snap, err := l.Load(t.Context())
+	must(t, err)
+	wantNumbers(t, snap, numbers{"old": 3})
+	if len(snap.Problems) != 1 || !strings.Contains(snap.Problems[0].Reason, "read-only file system") {
+		t.Errorf("problems %v", snap.Problems)
+	}
+	for what, err := range map[string]error{
+		"mappings": l.SaveMappings(t.Context(), numbers{}), "record": l.SaveRecord(t.Context(), full("old")), "removal": l.RemoveRecord(t.Context(), "old"),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "read-only file system") {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	_, snap = load(t, dir)
+	wantNumbers(t, snap, numbers{"old": 3})
 }
 
 func TestABadRecordWithoutMappingIsStillASandbox(t *testing.T) {

@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -55,11 +57,17 @@ func (l *Ledger) Load(ctx context.Context) (Snapshot, error) {
 type loader struct {
 	*Ledger
 	ctx   context.Context
+	owner int // uid that the directory belongs to
 	snap  Snapshot
 	table table
 }
 
 func (in *loader) load() error {
+	dir, err := in.files.Stat(in.ctx, in.dir)
+	if err != nil {
+		return err
+	}
+	in.owner = dir.UID
 	if err := in.sweep(); err != nil {
 		return err
 	}
@@ -98,7 +106,7 @@ func (in *loader) sweep() error {
 func (in *loader) loadMappings() (known bool, err error) {
 	in.table = newTable()
 	path := in.mappingsPath()
-	data, err := in.files.ReadFile(in.ctx, path, 0)
+	data, err := in.read(path, "")
 	if fault.Is(err, fault.NotFound) {
 		return false, nil
 	}
@@ -125,6 +133,9 @@ func (in *loader) loadRecords() error {
 	}
 	for _, e := range entries {
 		id, err := sandbox.ParseID(e.Name)
+		if err == nil && e.Mode&fs.ModeSymlink != 0 && e.Name != mappingsName {
+			in.problem(Problem{Path: in.recordDir(id), Sandbox: id, Reason: "is a link, and not followed: the ledger writes beside what it reads"})
+		}
 		if err != nil || !e.Mode.IsDir() {
 			continue
 		}
@@ -138,7 +149,7 @@ func (in *loader) loadRecords() error {
 func (in *loader) loadRecord(id sandbox.ID) error {
 	in.sweepRecord(id)
 	path := in.recordPath(id)
-	data, err := in.files.ReadFile(in.ctx, path, 0)
+	data, err := in.read(path, id)
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
@@ -156,14 +167,32 @@ func (in *loader) loadRecord(id sandbox.ID) error {
 	return nil
 }
 
-// sweepRecord clears temporary files of a sandbox's record.
+// read reads a file of the ledger. A link is not followed: whoever owns what it leads to could change it, and the next
+// write would not. A file of another owner is read, and told.
+func (in *loader) read(path string, id sandbox.ID) ([]byte, error) {
+	info, err := in.files.Lstat(in.ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode&fs.ModeSymlink != 0 {
+		return nil, fault.New(fault.Forbidden, "it is a link, which is not followed")
+	}
+	data, err := in.files.ReadFile(in.ctx, path, 0)
+	if err == nil && info.UID != in.owner {
+		in.problem(Problem{Path: path, Sandbox: id, Reason: fmt.Sprintf(
+			"it belongs to uid %d and its directory to uid %d: it is read all the same", info.UID, in.owner)})
+	}
+	return data, err
+}
+
+// sweepRecord clears temporary files of a sandbox's record and of its transitions.
 func (in *loader) sweepRecord(id sandbox.ID) {
 	entries, err := in.files.ReadDir(in.ctx, in.recordDir(id))
 	if err != nil {
 		return // reading the record will say why
 	}
 	for _, e := range entries {
-		if leftover(e.Name, recordName) {
+		if leftover(e.Name, recordName) || leftover(e.Name, transitionsName) {
 			_ = in.files.RemoveAll(in.ctx, in.recordDir(id)+"/"+e.Name) // harmless; the next Load tries again
 		}
 	}

@@ -15,7 +15,8 @@ const (
 	logsName     = "logs"
 	lockName     = "runner.lock"
 	outcomesName = ".outcomes" // no sandbox id begins with a dot
-	outcomeEnd   = ".json"
+	reportsName  = ".reports"
+	noteEnd      = ".json"
 	badMark      = ".bad-"  // <name>.bad-<time>: moved aside because it could not be read
 	goneMark     = ".gone-" // .gone-<sandbox id>: a record half removed
 )
@@ -37,6 +38,12 @@ func (l *Ledger) goneDir(id sandbox.ID) string { return filepath.Join(l.dir, gon
 func (l *Ledger) LogsDir(id sandbox.ID) string { return filepath.Join(l.recordDir(id), logsName) }
 
 func (l *Ledger) outcomesDir() string { return filepath.Join(l.dir, outcomesName) }
+
+func (l *Ledger) reportsDir() string { return filepath.Join(l.dir, reportsName) }
+
+func (l *Ledger) reportPath(id sandbox.ID) string {
+	return filepath.Join(l.reportsDir(), string(id)+noteEnd)
+}
 
 func badPath(path string, now time.Time) string {
 	return path + badMark + now.UTC().Format("20060102T150405.000000000Z")

@@ -3,10 +3,10 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/host"
+	"github.com/daytonaio/runner-android/internal/jsonkeep"
 	"github.com/daytonaio/runner-android/internal/sandbox"
 )
 
@@ -32,12 +32,15 @@ type Record struct {
 	Next      Quotas            `json:"next_resources"` // of the next start; zero: the same
 	Network   Network           `json:"network"`
 	Metadata  map[string]string `json:"metadata"`
-	Failure   string            `json:"failure"` // why the last create failed, for people
-	Disk      Disk              `json:"disk"`    // as it was before the start under way; zero when none is
+	Failure   string            `json:"failure"`   // why the last create failed, for people
+	HostBoot  string            `json:"host_boot"` // the boot of the host in which it was last seen running; empty: not known
+	Restore   string            `json:"restore"`   // snapshot whose data are still to be put into it; empty: none
+	Paused    bool              `json:"paused"`    // it stands still for a snapshot
+	Disk      Disk              `json:"disk"`      // as it was before the start under way; zero when none is
 	CreatedAt time.Time         `json:"created_at"`
 	UpdatedAt time.Time         `json:"updated_at"` // stamped by SaveRecord
 
-	unknown map[string]json.RawMessage
+	unknown jsonkeep.Rest
 }
 
 // Paths is where the device lives on the host; empty where not known yet.
@@ -48,7 +51,7 @@ type Paths struct {
 	ProductPath string          `json:"product_path"`
 	Base        json.RawMessage `json:"base_image"` // the record of internal/image; not looked into here
 
-	unknown map[string]json.RawMessage
+	unknown jsonkeep.Rest
 }
 
 // Disk tells one state of a device's disk from another.
@@ -81,66 +84,23 @@ type (
 )
 
 // MarshalJSON writes the fields and what else was in the file.
-func (r Record) MarshalJSON() ([]byte, error) { return join(plainRecord(r), r.unknown) }
+func (r Record) MarshalJSON() ([]byte, error) { return jsonkeep.Join(plainRecord(r), r.unknown) }
 
 // UnmarshalJSON reads the fields and keeps what else is in the object.
 func (r *Record) UnmarshalJSON(data []byte) (err error) {
 	*r = Record{}
-	r.unknown, err = split(data, (*plainRecord)(r), plainRecord{})
+	r.unknown, err = jsonkeep.Split(data, (*plainRecord)(r), plainRecord{})
 	return err
 }
 
 // MarshalJSON writes the fields and what else was in the file.
-func (p Paths) MarshalJSON() ([]byte, error) { return join(plainPaths(p), p.unknown) }
+func (p Paths) MarshalJSON() ([]byte, error) { return jsonkeep.Join(plainPaths(p), p.unknown) }
 
 // UnmarshalJSON reads the fields and keeps what else is in the object.
 func (p *Paths) UnmarshalJSON(data []byte) (err error) {
 	*p = Paths{}
-	p.unknown, err = split(data, (*plainPaths)(p), plainPaths{})
+	p.unknown, err = jsonkeep.Split(data, (*plainPaths)(p), plainPaths{})
 	return err
-}
-
-// split decodes data into known and returns the members that zero, a value of the same type,
-// has no name for.
-func split(data []byte, known, zero any) (map[string]json.RawMessage, error) {
-	if err := json.Unmarshal(data, known); err != nil {
-		return nil, err
-	}
-	names, err := members(zero)
-	if err != nil {
-		return nil, err
-	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, err
-	}
-	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { _, ours := names[name]; return ours })
-	return all, nil
-}
-
-func join(known any, unknown map[string]json.RawMessage) ([]byte, error) {
-	all, err := members(known)
-	if err != nil {
-		return nil, err
-	}
-	for name, value := range unknown {
-		if _, ours := all[name]; !ours {
-			all[name] = value
-		}
-	}
-	return json.Marshal(all)
-}
-
-func members(v any) (map[string]json.RawMessage, error) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, err
-	}
-	return all, nil
 }
 
 // parseRecord reads the content of id's instance.json. A file without a version is an older

@@ -89,7 +89,7 @@ type Image struct {
 
 // Evidence is one observation behind a state: which layer said what, and when.
 type Evidence struct {
-	Layer string // "adb", "launcher", "process", "cvd", "ledger"
+	Layer string // "adb", "launcher", "process", "guest", "display", "cvd", "ledger", "runner"
 	Fact  string // "answered in 1 ms", "no crosvm for cvd-3"
 	At    time.Time
 }
@@ -106,10 +106,38 @@ const (
 	LifeRunning   Life = "running"   // Android has booted
 )
 
+// Death is how a device that is absent ended, as far as that left traces.
+type Death string
+
+// The deaths. The first three are orderly: they are no failure of the device.
+const (
+	DeathPoweredOff Death = "powered_off"  // Android switched itself off
+	DeathStopped    Death = "stopped"      // somebody told cvd to stop it
+	DeathRebooted   Death = "rebooted"     // the host was rebooted since it ran
+	DeathCrashed    Death = "crashed"      // its processes are gone, and nothing says why
+	DeathPanicked   Death = "kernel_panic" // the guest's kernel gave up
+	DeathReplaced   Death = "number_taken" // a stranger runs under its number
+)
+
+// Orderly reports whether the end was no failure of the device.
+func (d Death) Orderly() bool {
+	return d == DeathPoweredOff || d == DeathStopped || d == DeathRebooted
+}
+
 // Observation is one look at a device.
 type Observation struct {
-	Life     Life
-	Layer    string // which layer decided: "adb", "launcher", "process", "ledger"; empty: none could
+	Life   Life
+	Layer  string // which layer decided: "adb", "launcher", "process", "ledger"; empty: none could
+	Reason string // why that is the verdict, for people
+	Death  Death  // of an absent device; empty where it is not absent, or never was
+	// SameBoot says of an absent device that the host has not been rebooted since it ran. Where it is not known it is false.
+	SameBoot bool
+	// Listed says of an absent device that cvd's list, which may know who stopped it, is newer than its last sign of life.
+	Listed bool
+	// Misnamed is what cvd's list calls a running device that it does not call running; empty: it does, or was not asked.
+	Misnamed string
+	// Renewals is how often its ADB connection hung and was made anew, since somebody last attached to it.
+	Renewals int
 	At       time.Time
 	Evidence []Evidence
 	// Who runs the device and how much memory (PSS, MiB) it holds; 0 where not known.
@@ -133,6 +161,7 @@ type Info struct {
 	Next       Resources // what it gets at its next start; zero: the same
 	Network    Network
 	Metadata   map[string]string
+	Backup     Backup
 	Recreated  bool // the last start found nothing left and made a new device
 }
 
@@ -196,4 +225,28 @@ type NumberTaken struct {
 // Error names the number and its holder.
 func (e *NumberTaken) Error() string {
 	return "instance number " + e.Instance.String() + " is taken by " + e.By
+}
+
+// Backup is the last one of a sandbox that this runner was asked for.
+type Backup struct {
+	State   BackupState
+	Ref     string
+	Failure string // why it failed
+}
+
+// BackupState is what became of a backup, in Daytona's words (daytona facts, 2.3).
+type BackupState string
+
+// The states. The empty one stands for none.
+const (
+	BackupInProgress BackupState = "IN_PROGRESS"
+	BackupCompleted  BackupState = "COMPLETED"
+	BackupFailed     BackupState = "FAILED"
+)
+
+// Progress is how far a long piece of work is.
+type Progress struct {
+	Step        string // "copy", "digest", "check", "upload", "download", and the file that it is about
+	Done, Total int64  // bytes of what the step is about; Total is 0 where that is not known
+	Moved       int64  // bytes that went over the network for the whole work, repeated ones too
 }

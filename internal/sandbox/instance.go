@@ -27,6 +27,19 @@ func (n Instance) Serial(base int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.ADBPort(base)))
 }
 
+// The ports of the devices' video, TCP and UDP alike. All Cuttlefish devices share one range of fifty unless they
+// are told otherwise, and each viewer takes one for every interface of the host.
+const (
+	webRTCBase  = 15550
+	webRTCPorts = 100
+)
+
+// WebRTCPorts returns the first and the last port on which the device's viewers reach its video.
+func (n Instance) WebRTCPorts() (first, last int) {
+	first = webRTCBase + webRTCPorts*(int(n)-1)
+	return first, first + webRTCPorts - 1
+}
+
 // VsockCID returns the guest's vsock address.
 func (n Instance) VsockCID() int { return int(n) + 2 }
 

@@ -1,6 +1,9 @@
 package sandbox
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // State is what a sandbox is, in Daytona's words (the runner API's SandboxState).
 type State string
@@ -58,4 +61,12 @@ func (s State) Busy() bool {
 		return false
 	}
 	return false
+}
+
+// Transition is one change of a sandbox's state.
+type Transition struct {
+	From   State     `json:"from"`
+	To     State     `json:"to"`
+	Reason string    `json:"reason"` // for people; may be empty
+	At     time.Time `json:"at"`
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/debug"
@@ -39,7 +40,12 @@ func TestTree(t *testing.T) {
 			{
 				Path: "root/sb-dev1", Kind: "sandbox", State: "starting", Since: now.Add(-90 * time.Second), Operation: "start: adb answers",
 				OpSince: now.Add(-90*time.Second - 1234567), Mailbox: 2, Restarts: 1, LastError: "panic <in> Receive",
-				Facts: map[string]string{"adb_serial": "127.0.0.1:6520", "cvd_pid": "77"},
+				Facts:    map[string]string{"adb_serial": "127.0.0.1:6520", "cvd_pid": "77"},
+				Evidence: []sandbox.Evidence{{Layer: "cvd", Fact: "its list says Starting", At: now.Add(-2500 * time.Millisecond)}},
+				Transitions: []sandbox.Transition{
+					{From: sandbox.Started, To: sandbox.Error, Reason: "the device died: it is gone", At: now.Add(-2 * time.Minute)},
+					{From: sandbox.Error, To: sandbox.Starting, At: now.Add(-90 * time.Second)},
+				},
 			},
 			{Path: "root/sb-dev2", Kind: "sandbox", State: "busy"},
 		},

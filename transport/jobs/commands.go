@@ -116,6 +116,40 @@ func inspectSnapshot(j wire.Job) (any, error) {
 	return messages.InspectSnapshot{Name: dto.Snapshot}, nil
 }
 
+// snapshotSandbox saves the disk; memory is not, whether it is asked for or not: the specification's limit.
+func snapshotSandbox(j wire.Job) (any, error) {
+	id, err := sandboxOf(j)
+	if err != nil {
+		return nil, err
+	}
+	var dto wire.SnapshotSandboxDTO
+	if err := payload(j, true, &dto); err != nil {
+		return nil, err
+	}
+	name, err := dto.SnapshotName()
+	return messages.TakeSnapshot{ID: id, Name: name, Halt: dto.Stop}, fault.Op("payload", err)
+}
+
+func createBackup(j wire.Job) (any, error) {
+	id, err := sandboxOf(j)
+	if err != nil {
+		return nil, err
+	}
+	var dto wire.CreateBackupDTO
+	if err := payload(j, true, &dto); err != nil {
+		return nil, err
+	}
+	if dto.Snapshot == "" {
+		return nil, fault.Invalidf("payload: snapshot is required")
+	}
+	return messages.BackUpSandbox{ID: id, Ref: dto.Snapshot}, nil
+}
+
+func taken(answer any) (any, error) {
+	image, err := as[sandbox.Image](answer)
+	return wire.SnapshotTaken(image), err
+}
+
 func begun(answer any) (any, error) {
 	info, err := as[sandbox.Info](answer)
 	return wire.BegunDTO{Recreated: info.Recreated}, err

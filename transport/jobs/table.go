@@ -22,6 +22,10 @@ const (
 	usualLimit   = 8 * time.Minute
 	inspectLimit = 25 * time.Second
 	pullLimit    = time.Hour
+
+	// Two hours without a sign of life; a runner gives many.
+	snapshotLimit = 110 * time.Minute
+	backupLimit   = 110 * time.Minute
 )
 
 // kind is one row of the table of job types.
@@ -51,11 +55,12 @@ func table() map[string]kind {
 		wire.JobRemoveSnapshot:  {usualLimit, false, removeSnapshot, nil},
 		wire.JobInspectSnapshot: {inspectLimit, false, inspectSnapshot, inspected},
 
-		wire.JobCreateBackup:    refused(wire.NoBackup),
-		wire.JobSnapshotSandbox: refused(wire.NoSnapshotOfSandbox),
-		wire.JobBuildSnapshot:   refused(wire.NoBuild),
-		wire.JobForkSandbox:     refused(wire.NoFork),
-		wire.JobPauseSandbox:    refused(wire.NoPause),
+		wire.JobSnapshotSandbox: {snapshotLimit, false, snapshotSandbox, taken},
+		wire.JobCreateBackup:    {backupLimit, false, createBackup, nil},
+
+		wire.JobBuildSnapshot: refused(wire.NoBuild),
+		wire.JobForkSandbox:   refused(wire.NoFork),
+		wire.JobPauseSandbox:  refused(wire.NoPause),
 	}
 }
 
@@ -77,7 +82,11 @@ const unknownType = "UNKNOWN"
 // translate makes the message of a job. One that cannot be made is refused, not lost.
 func translate(j wire.Job) messages.Job {
 	k, known := table()[j.Type]
-	m := messages.Job{ID: j.ID, Type: j.Type, Subject: j.ResourceID, About: j.ResourceType, Limit: k.limit, Boots: k.boots, Trace: traceOf(j)}
+	m := messages.Job{
+		ID: j.ID, Type: j.Type, Subject: j.ResourceID, About: j.ResourceType, Limit: k.limit, Boots: k.boots,
+		Aside: j.Type == wire.JobCreateBackup, // the API orders a start beside it
+		Trace: traceOf(j),
+	}
 	if !known {
 		m.Type, m.Refusal = unknownType, fault.Unsupportedf("unknown job type: %s", j.Type)
 		return m

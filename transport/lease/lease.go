@@ -60,11 +60,19 @@ func (l *Leases) Take(c *transport.Ctx) (Lease, error) {
 	if err != nil {
 		return Lease{}, err
 	}
+	return l.For(c, id)
+}
+
+// For is Take for a sandbox that the request names in another way.
+func (l *Leases) For(c *transport.Ctx, id sandbox.ID) (Lease, error) {
 	granted, err := transport.Ask[messages.Lease](c.Query(), l.actors, messages.AttachSandbox{ID: id})
 	if err != nil {
 		return Lease{}, err
 	}
 	l.granted.Inc()
+	if granted.Usage != nil {
+		c.OnEnd(granted.Usage.Begin())
+	}
 	return Lease{ID: id, Serial: granted.Serial, Context: l.context(c.Life(), granted, id)}, nil
 }
 

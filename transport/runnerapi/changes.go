@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/daytonaio/runner-android/internal/daytona/wire"
-	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/messages"
 	"github.com/daytonaio/runner-android/transport"
@@ -78,24 +77,44 @@ func (d *door) network(c *transport.Ctx) error {
 	return c.JSON(http.StatusOK, wire.NetworkUpdated)
 }
 
-// backup refuses at once: a backup that never comes would hold up the archiving of the sandbox.
+// backup begins and does not wait; GET /sandboxes/{id} tells how it ends.
 func (d *door) backup(c *transport.Ctx) error {
+	id, err := c.SandboxID()
+	if err != nil {
+		return err
+	}
 	var dto wire.CreateBackupDTO
-	return d.refuseFor(c, &dto, wire.NoBackup)
+	if err := c.Decode(&dto); err != nil {
+		return err
+	}
+	if dto.Snapshot == "" {
+		return transport.InvalidBodyf("snapshot is required")
+	}
+	if _, err := transport.Ask[messages.Done](c.Context(), d.actors, messages.BeginBackUp{ID: id, Ref: dto.Snapshot}); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, wire.BackupStarted)
 }
 
+// snapshotFromSandbox answers when the sandbox is saved, which may take minutes.
 func (d *door) snapshotFromSandbox(c *transport.Ctx) error {
+	id, err := c.SandboxID()
+	if err != nil {
+		return err
+	}
 	var dto wire.SnapshotFromSandboxDTO
-	return d.refuseFor(c, &dto, wire.NoSnapshotOfSandbox)
-}
-
-// refuseFor checks the request and says why it cannot be served.
-func (d *door) refuseFor(c *transport.Ctx, dto any, reason string) error {
-	if _, err := c.SandboxID(); err != nil {
+	if err := c.Decode(&dto); err != nil {
 		return err
 	}
-	if err := c.Decode(dto); err != nil {
+	name, err := dto.SnapshotName()
+	if err != nil {
+		return transport.InvalidBody(err)
+	}
+	ctx, cancel := c.Within(d.Waits.Snapshot, "take snapshot "+name)
+	defer cancel()
+	image, err := transport.Ask[sandbox.Image](ctx, d.actors, messages.TakeSnapshot{ID: id, Name: name, Halt: dto.Stop})
+	if err != nil {
 		return err
 	}
-	return fault.Unsupportedf("%s", reason)
+	return c.JSON(http.StatusOK, wire.SnapshotInfo(image))
 }

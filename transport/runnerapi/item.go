@@ -31,10 +31,26 @@ type details sandbox.Info
 // AppendJSON implements transport.Appender.
 func (d *details) AppendJSON(dst []byte) []byte {
 	info := (*sandbox.Info)(d)
-	dst = append(dst, `{"backupState":"NONE","recoverable":`...)
+	dst = appendBackup(append(dst, '{'), info.Backup)
+	dst = append(dst, `,"recoverable":`...)
 	dst = strconv.AppendBool(dst, recoverable(info))
 	dst = append(dst, ',')
 	return append(appendItem(dst, info), '}')
+}
+
+// noBackup is Daytona's word for none.
+const noBackup = "NONE"
+
+func appendBackup(dst []byte, b sandbox.Backup) []byte {
+	if b.State == "" {
+		return append(dst, `"backupState":"`+noBackup+`"`...)
+	}
+	dst = transport.AppendString(append(dst, `"backupState":`...), string(b.State))
+	dst = transport.AppendString(append(dst, `,"backupSnapshot":`...), b.Ref)
+	if b.Failure != "" {
+		dst = transport.AppendString(append(dst, `,"backupError":`...), b.Failure)
+	}
+	return dst
 }
 
 // recoverable: it failed, but still has its number, so its files may be there and a start may

@@ -1,8 +1,8 @@
 package runnerapi
 
 import (
-	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/daytonaio/runner-android/internal/daytona/wire"
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -38,41 +38,22 @@ func (d *door) get(c *transport.Ctx) error {
 	return c.Append(http.StatusOK, (*details)(&info))
 }
 
-// adbInfo answers {host, port, serial, tunnelCommand}.
-func (d *door) adbInfo(c *transport.Ctx) error {
+// transitions answers with what the sandbox went through, newest first.
+func (d *door) transitions(c *transport.Ctx) error {
 	id, err := c.SandboxID()
 	if err != nil {
 		return err
 	}
-	info, err := transport.Ask[sandbox.Info](c.Context(), d.actors, messages.GetSandbox{ID: id})
-	switch {
-	case err != nil:
+	all, err := transport.Ask[messages.Transitions](c.Context(), d.actors, messages.GetTransitions{ID: id})
+	if err != nil {
 		return err
-	case info.State == sandbox.Destroyed:
-		return fault.NotFoundf("sandbox %s does not exist on this runner", id)
-	case info.ADBPort == 0:
-		return fault.Conflictf("sandbox %s is %s and holds no ADB port: is the sandbox started?", id, info.State)
 	}
-	host := d.Host
-	if host == "" {
-		host = c.LocalIP().String()
+	newestFirst := make([]sandbox.Transition, 0, len(all.Transitions))
+	for _, t := range slices.Backward(all.Transitions) {
+		t.At = t.At.UTC()
+		newestFirst = append(newestFirst, t)
 	}
-	return c.JSON(http.StatusOK, struct {
-		Host          string `json:"host"`
-		Port          int    `json:"port"`
-		Serial        string `json:"serial"`
-		TunnelCommand string `json:"tunnelCommand"`
-	}{host, info.ADBPort, info.ADBSerial, d.tunnel(host, info.ADBPort)})
-}
-
-// tunnel is a command line for people: the device's port on their own machine, then adb.
-func (d *door) tunnel(host string, port int) string {
-	target := d.SSHTarget
-	if target == "" {
-		target = "user@" + host
-	}
-	return fmt.Sprintf("ssh -f -N -o ExitOnForwardFailure=yes -L %[1]d:127.0.0.1:%[1]d %[2]s && adb connect 127.0.0.1:%[1]d",
-		port, target)
+	return c.JSON(http.StatusOK, newestFirst)
 }
 
 // info answers with the host's figures and the runner's standing with Daytona.

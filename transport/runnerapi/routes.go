@@ -13,12 +13,6 @@ import (
 type Options struct {
 	// Version is the program's own.
 	Version string
-	// Host is the name or address that others reach this runner by, for adb/info. Empty: the
-	// address that the client of the request reached.
-	Host string
-	// SSHTarget is what ssh is called with in adb/info's tunnelCommand, "user@host" or the like.
-	// Empty: user@ and Host.
-	SSHTarget string
 	// HostInfo measures the host for /info; nil leaves the figures out.
 	HostInfo HostInfo
 	// Waits are how long requests wait for the device.
@@ -34,6 +28,8 @@ type Waits struct {
 	Destroy time.Duration // 2 min
 	Inspect time.Duration // 5 min: the first time, the whole image is read
 	Info    time.Duration // 30 s
+
+	Snapshot time.Duration // 110 min
 }
 
 func (w Waits) orDefault() Waits {
@@ -48,6 +44,7 @@ func (w Waits) orDefault() Waits {
 	set(&w.Destroy, 2*time.Minute)
 	set(&w.Inspect, 5*time.Minute)
 	set(&w.Info, 30*time.Second)
+	set(&w.Snapshot, 110*time.Minute)
 	return w
 }
 
@@ -72,6 +69,7 @@ func Routes(actors transport.Asker, o Options) []transport.Route {
 		{Method: http.MethodGet, Path: "/sandboxes", Handler: d.list},
 		{Method: http.MethodPost, Path: "/sandboxes", Handler: d.create, Slow: true},
 		{Method: http.MethodGet, Path: "/sandboxes/{id}", Handler: d.get},
+		{Method: http.MethodGet, Path: "/sandboxes/{id}/transitions", Handler: d.transitions},
 		{Method: http.MethodDelete, Path: "/sandboxes/{id}", Handler: d.forget},
 		{Method: http.MethodPost, Path: "/sandboxes/{id}/start", Handler: d.start, Slow: true},
 		{Method: http.MethodPost, Path: "/sandboxes/{id}/stop", Handler: d.stop, Slow: true},
@@ -82,7 +80,6 @@ func Routes(actors transport.Asker, o Options) []transport.Route {
 		{Method: http.MethodPost, Path: "/sandboxes/{id}/network-settings", Handler: d.network},
 		{Method: http.MethodPost, Path: "/sandboxes/{id}/backup", Handler: d.backup},
 		{Method: http.MethodPost, Path: "/sandboxes/{id}/snapshot-from-sandbox", Handler: d.snapshotFromSandbox},
-		{Method: http.MethodGet, Path: "/sandboxes/{id}/adb/info", Handler: d.adbInfo},
 		{Method: http.MethodPost, Path: "/snapshots/pull", Handler: d.pull},
 		{Method: http.MethodPost, Path: "/snapshots/build", Handler: d.build},
 		{Method: http.MethodPost, Path: "/snapshots/tag", Handler: d.tag, Slow: true},
@@ -90,6 +87,8 @@ func Routes(actors transport.Asker, o Options) []transport.Route {
 		{Method: http.MethodPost, Path: "/snapshots/remove", Handler: d.remove},
 		{Method: http.MethodGet, Path: "/snapshots/exists", Handler: d.exists},
 		{Method: http.MethodGet, Path: "/snapshots/info", Handler: d.snapshotInfo, Slow: true},
+		{Method: http.MethodGet, Path: "/snapshots/progress", Handler: d.progressByQuery},
+		{Method: http.MethodGet, Path: "/snapshots/{org}/{name}/progress", Handler: d.progress},
 		{Method: http.MethodGet, Path: "/snapshots/logs", Handler: d.buildLogs},
 	}
 }

@@ -62,6 +62,12 @@ func (a actors) Ask(_ context.Context, msg any) (any, error) {
 			return nil, fault.NotFoundf("sandbox unknown does not exist on this runner")
 		}
 		return sandbox.Info{ID: m.ID, Recreated: m.ID == "emptied"}, nil
+	case messages.GetTransitions:
+		if m.ID == "unknown" {
+			return nil, fault.NotFoundf("sandbox unknown does not exist on this runner")
+		}
+		all := []sandbox.Transition{{From: sandbox.Unknown, To: sandbox.Started, At: noon}, {From: sandbox.Started, To: sandbox.Error, Reason: "it died", At: noon.Add(time.Second)}}
+		return messages.Transitions{ID: m.ID, Transitions: all[:min(len(all), len(m.ID)-3)]}, nil
 	case messages.RecoverSandbox, messages.ResizeSandbox:
 		return dev1, nil
 	case messages.UpdateNetworkSettings:
@@ -71,6 +77,18 @@ func (a actors) Ask(_ context.Context, msg any) (any, error) {
 		return dev1, nil
 	case messages.InspectSnapshot, messages.PullSnapshot:
 		return base, nil
+	case messages.GetSnapshotProgress:
+		if m.Name != "acme/golden" && m.Name != "r/torn:1" {
+			return nil, fault.NotFoundf("nothing was done with snapshot %s", m.Name)
+		}
+		p := messages.SnapshotProgress{
+			Name: m.Name, Work: "take", Source: "sandbox dev-1", Since: noon, Rate: 5, Left: 2 * time.Second,
+			Progress: sandbox.Progress{Step: "upload x", Done: 1, Total: 11, Moved: 3},
+		}
+		if m.Name == "r/torn:1" {
+			p.Failure, p.Ended = "no S3", noon.Add(time.Second)
+		}
+		return p, nil
 	case messages.HasSnapshot:
 		return messages.SnapshotPresence{Exists: m.Name == "android-LATEST"}, nil
 	case messages.GetSnapshot:
@@ -102,7 +120,7 @@ func start(t *testing.T, o runnerapi.Options) (*transporttest.Client, chan any) 
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	o := runnerapi.Options{Version: "v1", Host: "runner.example"}
+	o := runnerapi.Options{Version: "v1"}
 	create := `{"id":"dev-1","userId":"o","osUser":"u","snapshot":"android-LATEST","cpuQuota":2,"memoryQuota":4,"storageQuota":16,` +
 		`"gpuQuota":0,"networkAllowList":null,"registry":{"url":"r","project":null},"unknown":[1],"metadata":{"a":"b"},"skipStart":true}`
 	tests := []struct {
@@ -138,9 +156,6 @@ func TestAnswers(t *testing.T) {
 		{"destroy", "POST", "/sandboxes/dev-1/destroy", "", 200, `"Sandbox destroyed"`, messages.DestroySandbox{ID: "dev-1"}},
 		{"forget", "DELETE", "/sandboxes/dev-1", "", 200, `"Sandbox removed"`, messages.ForgetSandbox{ID: "dev-1"}},
 		{"forget a live one", "DELETE", "/sandboxes/busy", "", 409, "conflict: sandbox busy is stopping", nil},
-		{"adb info", "GET", "/sandboxes/dev-1/adb/info", "", 200, `{"host":"runner.example","port":6522,"serial":"127.0.0.1:6522","tunnelCommand":` +
-			`"ssh -f -N -o ExitOnForwardFailure=yes -L 6522:127.0.0.1:6522 user@runner.example && adb connect 127.0.0.1:6522"}`, nil},
-		{"adb info of an unknown one", "GET", "/sandboxes/gone/adb/info", "", 404, "not found: sandbox gone does not exist on this runner", nil},
 		{"recover", "POST", "/sandboxes/dev-1/recover", `{"userId":"o","osUser":"u","errorReason":"device died","networkAllowList":null}`, 200,
 			`"Sandbox recovered"`, messages.RecoverSandbox{ID: "dev-1"}},
 		{"recover without a body", "POST", "/sandboxes/dev-1/recover", "", 400, "invalid body request: EOF", nil},
@@ -156,7 +171,8 @@ func TestAnswers(t *testing.T) {
 		{"network settings that forbid nothing", "POST", "/sandboxes/dev-1/network-settings", `{"networkBlockAll":false,"networkAllowList":null}`, 200,
 			`"Network settings updated"`, messages.UpdateNetworkSettings{ID: "dev-1", Change: sandbox.NetworkChange{BlockAll: ptr(false)}}},
 		{"network settings that nobody enforces", "POST", "/sandboxes/dev-1/network-settings", `{"networkBlockAll":true}`, 501, "not implemented: recorded, not enforced", nil},
-		{"backup", "POST", "/sandboxes/dev-1/backup", `{"registry":{"url":"r"},"snapshot":"r/backup:1"}`, 501, "not implemented: " + wire.NoBackup, nil},
+		{"backup", "POST", "/sandboxes/dev-1/backup", `{"registry":{"url":"r"},"snapshot":"r/backup:1"}`, 201, `"Backup started"`, messages.BeginBackUp{ID: "dev-1", Ref: "r/backup:1"}},
+		{"backup to nowhere", "POST", "/sandboxes/dev-1/backup", `{}`, 400, "invalid body request: snapshot is required", nil},
 		{"pull", "POST", "/snapshots/pull", `{"snapshot":"android-base:1.0","destinationRegistry":null,"destinationRef":"h/p/daytona-1:daytona"}`, 202,
 			`"Snapshot pull started"`, messages.BeginPullSnapshot{Source: "android-base:1.0", Ref: "h/p/daytona-1:daytona"}},
 		{"pull of nothing", "POST", "/snapshots/pull", `{}`, 400, "invalid body request: snapshot is required", nil},
@@ -174,11 +190,20 @@ func TestAnswers(t *testing.T) {
 		{"info of an unknown snapshot", "GET", "/snapshots/info?snapshot=x", "", 404, "not found: image x does not exist", nil},
 		{"info of a snapshot whose pull failed", "GET", "/snapshots/info?snapshot=r%2Ftorn%3A1", "", 422, "unprocessable entity: image torn does not exist", nil},
 		{"remove a snapshot", "POST", "/snapshots/remove?snapshot=h%2Fp%2Fx%3A1", "", 200, `"Snapshot removed successfully"`, messages.RemoveSnapshot{Name: "h/p/x:1"}},
+		{"remove a snapshot everywhere", "POST", "/snapshots/remove?snapshot=acme%2Fgolden&everywhere=true", "", 200, `"Snapshot removed successfully"`,
+			messages.RemoveSnapshot{Name: "acme/golden", Everywhere: true}},
+		{"progress", "GET", "/snapshots/acme/golden/progress", "", 200, `{"snapshot":"acme/golden","work":"take","source":"sandbox dev-1","state":"running","step":"upload x",` +
+			`"since":"2026-11-23T12:00:00.5Z","doneBytes":1,"totalBytes":11,"networkBytes":3,"bytesPerSecond":5,"secondsLeft":2}`, messages.GetSnapshotProgress{Name: "acme/golden"}},
+		{"progress of a reference", "GET", "/snapshots/progress?snapshot=r%2Ftorn%3A1", "", 200, `{"snapshot":"r/torn:1","work":"take","source":"sandbox dev-1","state":"failed","step":"upload x",` +
+			`"since":"2026-11-23T12:00:00.5Z","ended":"2026-11-23T12:00:01.5Z","doneBytes":1,"totalBytes":11,"networkBytes":3,"bytesPerSecond":5,"secondsLeft":2,"error":"no S3"}`, nil},
+		{"progress of nothing", "GET", "/snapshots/acme/x/progress", "", 404, "not found: nothing was done with snapshot acme/x", nil},
 		{"build logs", "GET", "/snapshots/logs?snapshotRef=a%3A1&follow=true", "", 404, "not found: " + wire.NoBuildLogs, nil},
+		{"transitions", "GET", "/sandboxes/dev-1/transitions", "", 200, `[{"from":"started","to":"error","reason":"it died","at":"2026-11-23T12:00:01.5Z"},` +
+			`{"from":"unknown","to":"started","reason":"","at":"2026-11-23T12:00:00.5Z"}]`, messages.GetTransitions{ID: "dev-1"}},
+		{"no transitions yet", "GET", "/sandboxes/dev/transitions", "", 200, `[]`, nil},
+		{"transitions of an unknown one", "GET", "/sandboxes/unknown/transitions", "", 404, "not found: sandbox unknown does not exist on this runner", nil},
 		{"recoverable", "GET", "/sandboxes/broken", "", 200, `{"backupState":"NONE","recoverable":true,` +
 			strings.Replace(strings.Replace(goneJSON, `"gone","state":"destroyed"`, `"broken","state":"error"`, 1), `"instanceNum":0`, `"instanceNum":1`, 1), nil},
-		{"adb info of one without a number", "GET", "/sandboxes/broken/adb/info", "", 409,
-			"conflict: sandbox broken is error and holds no ADB port: is the sandbox started?", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -360,16 +385,5 @@ func TestInfo(t *testing.T) {
 	})})
 	if got := c.Do("GET", "/info", ""); got.Status != 500 || !strings.HasSuffix(got.Field(t, "message"), ": measure the host: no /proc") {
 		t.Errorf("got %d %s", got.Status, got.Body)
-	}
-}
-
-// Ensure adb/info names the address that was reached when none is set, and the ssh target when
-// one is.
-func TestADBInfoHost(t *testing.T) {
-	t.Parallel()
-	c, _ := start(t, runnerapi.Options{SSHTarget: "ops@jump"})
-	got := c.Do("GET", "/sandboxes/dev-1/adb/info", "")
-	if got.Field(t, "host") != "127.0.0.1" || !strings.Contains(got.Field(t, "tunnelCommand"), "ops@jump && adb connect 127.0.0.1:6522") {
-		t.Errorf("got %s", got.Body)
 	}
 }

@@ -3,6 +3,7 @@ package runnerapi
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/daytonaio/runner-android/internal/daytona/wire"
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -73,13 +74,15 @@ func (d *door) inspect(c *transport.Ctx) error {
 	return c.JSON(http.StatusOK, wire.Inspected(image))
 }
 
-// remove forgets a name; the files of base images stay, and an unknown name is forgotten already.
+// remove forgets a name; the files of base images stay, and an unknown name is forgotten already. With everywhere=true
+// the snapshot is removed from the bucket, too, where other runners find it.
 func (d *door) remove(c *transport.Ctx) error {
 	name, err := c.Required("snapshot")
 	if err != nil {
 		return err
 	}
-	if _, err := transport.Ask[messages.Done](c.Context(), d.actors, messages.RemoveSnapshot{Name: name}); err != nil {
+	everywhere := c.Optional("everywhere") == "true"
+	if _, err := transport.Ask[messages.Done](c.Context(), d.actors, messages.RemoveSnapshot{Name: name, Everywhere: everywhere}); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, wire.SnapshotRemoved)
@@ -123,4 +126,64 @@ func (d *door) buildLogs(c *transport.Ctx) error {
 		return err
 	}
 	return fault.NotFoundf("%s", wire.NoBuildLogs)
+}
+
+// progress tells how far the work on a snapshot is, or how the last one ended.
+func (d *door) progress(c *transport.Ctx) error {
+	org, err := c.Param("org")
+	if err != nil {
+		return err
+	}
+	name, err := c.Param("name")
+	if err != nil {
+		return err
+	}
+	return d.progressOf(c, org+"/"+name)
+}
+
+// progressByQuery is progress for the names that no such path can hold: references of a registry.
+func (d *door) progressByQuery(c *transport.Ctx) error {
+	name, err := c.Required("snapshot")
+	if err != nil {
+		return err
+	}
+	return d.progressOf(c, name)
+}
+
+func (d *door) progressOf(c *transport.Ctx, name string) error {
+	p, err := transport.Ask[messages.SnapshotProgress](c.Context(), d.actors, messages.GetSnapshotProgress{Name: name})
+	if err != nil {
+		return err
+	}
+	answer := progressDTO{
+		Snapshot: p.Name, Work: p.Work, Source: p.Source, Step: p.Step, Since: p.Since, Done: p.Done, Total: p.Total, Moved: p.Moved,
+		Rate: p.Rate, Left: int64(p.Left.Seconds()), State: "running", Error: p.Failure,
+	}
+	switch {
+	case p.Failure != "":
+		answer.State = "failed"
+	case !p.Ended.IsZero():
+		answer.State = "done"
+	}
+	if !p.Ended.IsZero() {
+		answer.Ended = &p.Ended
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
+// progressDTO answers GET /snapshots/{org}/{name}/progress. It is this runner's own.
+type progressDTO struct {
+	Snapshot string     `json:"snapshot"`
+	Work     string     `json:"work"`
+	Source   string     `json:"source"`
+	State    string     `json:"state"` // "running", "done", "failed"
+	Step     string     `json:"step"`
+	Since    time.Time  `json:"since"`
+	Ended    *time.Time `json:"ended,omitempty"`
+	Done     int64      `json:"doneBytes"`
+	Total    int64      `json:"totalBytes"`
+	Moved    int64      `json:"networkBytes"`
+	Rate     int64      `json:"bytesPerSecond"`
+	Left     int64      `json:"secondsLeft"`
+	Error    string     `json:"error,omitempty"`
 }

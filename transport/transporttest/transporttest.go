@@ -136,7 +136,9 @@ func (c *Client) Try(method, path string, body io.Reader, headers ...string) (An
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ":")
 		req.Header.Del(name)
-		if value = strings.TrimPrefix(value, " "); value != "" {
+		if value = strings.TrimPrefix(value, " "); name == "Host" {
+			req.Host = value
+		} else if value != "" {
 			req.Header.Set(name, value)
 		}
 	}

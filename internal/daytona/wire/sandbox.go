@@ -162,6 +162,7 @@ const (
 	SandboxResized   = "Sandbox resized"
 	SandboxRecovered = "Sandbox recovered"
 	NetworkUpdated   = "Network settings updated"
+	BackupStarted    = "Backup started"
 	PullStarted      = "Snapshot pull started"
 	SnapshotRemoved  = "Snapshot removed successfully"
 	ImageTagged      = "Image tagged successfully"

@@ -77,6 +77,38 @@ type SnapshotFromSandboxDTO struct {
 	Name           string       `json:"name"`
 	OrganizationID string       `json:"organizationId"`
 	Registry       *RegistryDTO `json:"registry"`
+	Stop           bool         `json:"stop"` // this runner's own: stop the sandbox for it, and start it again
+}
+
+// SnapshotSandboxDTO is the payload of SNAPSHOT_SANDBOX, which leaves out what is empty.
+type SnapshotSandboxDTO struct {
+	SandboxID string `json:"sandboxId"`
+	SnapshotFromSandboxDTO
+	IncludeMemory bool `json:"includeMemory"`
+}
+
+// SnapshotName is under which a snapshot is kept: that of its organisation, and of nobody's where none is said.
+func (dto *SnapshotFromSandboxDTO) SnapshotName() (string, error) {
+	if dto.Name == "" {
+		return "", fault.Invalidf("name is required")
+	}
+	org := dto.OrganizationID
+	if org == "" {
+		org = "default"
+	}
+	return org + "/" + dto.Name, nil
+}
+
+// SnapshotTakenDTO is the result of SNAPSHOT_SANDBOX.
+type SnapshotTakenDTO struct {
+	Ref    string  `json:"ref"`
+	Hash   string  `json:"hash"`
+	SizeGB float64 `json:"sizeGB"`
+}
+
+// SnapshotTaken says what a sandbox was saved as.
+func SnapshotTaken(i sandbox.Image) SnapshotTakenDTO {
+	return SnapshotTakenDTO{Ref: i.Name, Hash: i.Hash, SizeGB: float64(i.Bytes) / gib}
 }
 
 // ExistsDTO answers GET /snapshots/exists.

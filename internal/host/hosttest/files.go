@@ -35,6 +35,9 @@ func fileCases() []fileCase {
 		{"files: a sparse file has its size and no blocks", sparse},
 		{"files: the modification time can be set", chtimes},
 		{"files: the disk has room", diskFree},
+		{"files: a copy has content, holes and permissions", copies},
+		{"files: an open file tells its data from its holes", opens},
+		{"files: a created file is written anywhere", creates},
 		{"files: the digest is that of the content", digest},
 		{"files: the device user can be made the owner", give},
 	}
@@ -202,6 +205,85 @@ func sparse(t *testing.T, h host.Host) {
 	wantKind(t, h.CreateSparse(t.Context(), path, 1, 0o644), fault.Conflict)
 	if again, _ := h.Stat(t.Context(), path); again.Size != info.Size {
 		t.Error("an existing file was touched")
+	}
+}
+
+// mixed makes a file of 8 MiB with data at 1 MiB and at 5 MiB.
+func mixed(t *testing.T, h host.Host) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mixed")
+	w, err := h.Create(t.Context(), path, 8<<20)
+	must(t, err)
+	for _, at := range []int64{1 << 20, 5 << 20} {
+		_, err := w.WriteAt([]byte("data"), at)
+		must(t, err)
+	}
+	must(t, w.Close())
+	return path
+}
+
+func copies(t *testing.T, h host.Host) {
+	from := mixed(t, h)
+	must(t, os.Chmod(from, 0o640))
+	to := from + ".copy"
+	copied, err := h.Copy(t.Context(), from, to)
+	must(t, err)
+	was, err := h.Stat(t.Context(), from)
+	must(t, err)
+	is, err := h.Stat(t.Context(), to)
+	must(t, err)
+	if copied > 4<<20 || is.Size != was.Size || is.Blocks > was.Blocks+64 || is.Mode != was.Mode || is.Inode == was.Inode {
+		t.Errorf("%d bytes copied of %+v to %+v", copied, was, is)
+	}
+	one, err := h.SHA256(t.Context(), from)
+	must(t, err)
+	if two, err := h.SHA256(t.Context(), to); err != nil || one != two {
+		t.Errorf("digest %s, %v; want %s", two, err, one)
+	}
+	_, err = h.Copy(t.Context(), from, to)
+	wantKind(t, err, fault.Conflict)
+	_, err = h.Copy(t.Context(), from+".not", to+"2")
+	wantKind(t, err, fault.NotFound)
+	_, err = h.Copy(t.Context(), t.TempDir(), to+"3")
+	wantKind(t, err, fault.Invalid)
+	if _, err := os.Lstat(to + "3"); err == nil {
+		t.Error("a copy that failed is there")
+	}
+}
+
+func opens(t *testing.T, h host.Host) {
+	f, err := h.Open(t.Context(), mixed(t, h))
+	must(t, err)
+	defer func() { must(t, f.Close()) }()
+	buf := make([]byte, 4)
+	if _, err := f.ReadAt(buf, 5<<20); err != nil || string(buf) != "data" {
+		t.Errorf("got %q, %v", buf, err)
+	}
+	var found int64
+	for at := int64(0); ; {
+		start, end, err := f.NextData(at)
+		must(t, err)
+		if start == 8<<20 {
+			break
+		}
+		found += end - start
+		at = end
+	}
+	if found == 0 || found > 2<<20 {
+		t.Errorf("%d bytes may be data", found)
+	}
+	_, err = h.Open(t.Context(), t.TempDir())
+	wantKind(t, err, fault.Invalid)
+}
+
+func creates(t *testing.T, h host.Host) {
+	path := mixed(t, h)
+	_, err := h.Create(t.Context(), path, 1)
+	wantKind(t, err, fault.Conflict)
+	info, err := h.Stat(t.Context(), path)
+	must(t, err)
+	if info.Size != 8<<20 || info.Blocks*512 > 2<<20 {
+		t.Errorf("got %+v", info)
 	}
 }
 

@@ -69,6 +69,9 @@ func (c *conn) next() error {
 	if err != nil {
 		return err
 	}
+	if err := c.server.device.Gate.Wait(c.ctx); err != nil {
+		return err
+	}
 	if c.server.device.Faults.Silent.Load() {
 		return c.skip(h.length)
 	}
@@ -158,6 +161,9 @@ func (c *conn) flush() error {
 
 // write is for the one goroutine that set writing.
 func (c *conn) write(b []byte) error {
+	if err := c.server.device.Gate.Wait(c.ctx); err != nil {
+		return err
+	}
 	if limit := c.server.device.Faults.DropAfter.Load(); limit > 0 && c.sent+int64(len(b)) > limit {
 		c.nc.Write(b[:max(0, limit-c.sent)])
 		c.cancel()

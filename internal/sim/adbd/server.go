@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/daytonaio/runner-android/internal/sim/freeze"
 	"github.com/daytonaio/runner-android/internal/sim/guest"
 )
 
@@ -24,6 +25,9 @@ type Device struct {
 	Screen Screen
 	// Binder runs the commands of abb: and abb_exec:. Nil refuses both and does not list them.
 	Binder Binder
+	// Gate is closed while the device stands still: connections are accepted, and nothing on them is read or answered
+	// until it opens. Nil is always open.
+	Gate *freeze.Gate
 	// Lacks are features that an older device does not list.
 	Lacks []string
 }

@@ -18,6 +18,9 @@ func Run(c Config) (Result, error) {
 	if err != nil {
 		return res, err
 	}
+	if c.Snapshot != "" {
+		return c.restore(paths)
+	}
 	keep := false
 	if !c.NoResume {
 		reason, err := c.rebuildNeeded(paths)
@@ -144,16 +147,8 @@ func (c Config) buildComposite(paths []string) (int64, error) {
 
 // buildOverlay makes the overlay when there is none or when it is older than the composite.
 func (c Config) buildOverlay(size int64) error {
-	composite, err := os.Stat(c.composite())
-	if err != nil {
-		return fmt.Errorf("look at the composite: %w", err)
-	}
-	overlay, err := os.Stat(c.overlay())
-	if err == nil && !overlay.ModTime().Before(composite.ModTime()) {
-		return nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("look at the overlay: %w", err)
+	if old, err := c.overlayTooOld(); err != nil || !old {
+		return err
 	}
 	c.logf("Creating the overlay")
 	style := qcow2.Old
@@ -168,6 +163,22 @@ func (c Config) buildOverlay(size int64) error {
 		return fmt.Errorf("create overlay: %w", err)
 	}
 	return c.stamp(c.overlay())
+}
+
+// overlayTooOld reports whether there is no overlay, or one that is older than the composite.
+func (c Config) overlayTooOld() (bool, error) {
+	composite, err := os.Stat(c.composite())
+	if err != nil {
+		return false, fmt.Errorf("look at the composite: %w", err)
+	}
+	overlay, err := os.Stat(c.overlay())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look at the overlay: %w", err)
+	}
+	return overlay.ModTime().Before(composite.ModTime()), nil
 }
 
 // buildPersistent writes the second, writable disk: boot arguments and what outlives a factory reset.

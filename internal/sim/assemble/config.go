@@ -28,10 +28,11 @@ type Config struct {
 
 	Version   simroot.Version // of assemble_cvd
 	Policy    DataPolicy
-	BlankMB   int  // --blank_data_image_mb
-	SDCardMB  int  // --blank_sdcard_image_mb
-	NoResume  bool // --noresume: throw the overlay away
-	ForceWipe bool // behave as if the base images had changed
+	BlankMB   int    // --blank_data_image_mb
+	SDCardMB  int    // --blank_sdcard_image_mb
+	NoResume  bool   // --noresume: throw the overlay away
+	ForceWipe bool   // behave as if the base images had changed
+	Snapshot  string // of the group's memory, to be restored; empty: none
 
 	// CompositeBacking gives overlays the format extension that crosvm writes since 2026-08-06.
 	CompositeBacking bool

@@ -12,6 +12,8 @@
 // files metadata and misc are missing from the preserve set, so they are new after every start and
 // the start after that wipes the device, unless the composite was touched in between.
 //
+// A snapshot of a group's memory is restored without a wipe or not at all.
+//
 // The package refuses Android-sparse images, more than one instance and OpenWrt's disks.
 //
 //	res, err := assemble.Run(assemble.Config{Instance: 1, Home: home, Product: dir, ...})

@@ -137,10 +137,14 @@ func (c *cli) takeGroup(inv invocation, cr creation) (instancedb.Group, error) {
 }
 
 func (c *cli) takeNumber(n int) (*instancedb.Lock, error) {
-	if n > 0 {
-		return c.locks.Take(n)
+	locks := c.locks
+	if c.faults.Has("lock_permission") {
+		locks = locks.Foreign()
 	}
-	return c.locks.TakeFree(c.root.Settings.Accounts)
+	if n > 0 {
+		return locks.Take(n)
+	}
+	return locks.TakeFree(c.root.Settings.Accounts)
 }
 
 // insert puts the group into the database.

@@ -10,8 +10,8 @@
 // arguments, the place of selectors, errors of a stop and names that exist. Results go to stdout,
 // everything else to stderr, every failure is exit status 255.
 //
-// The package refuses subcommands other than create, start, stop, rm, fleet, status, reset, version and
-// help, groups of several instances, and --config_file.
+// The package refuses subcommands other than create, start, stop, rm, fleet, status, reset, suspend, resume,
+// snapshot_take, version and help, groups of several instances, and --config_file.
 //
 //	os.Exit(cuttlefish.Program(simroot.Call{Root: root, Args: os.Args[1:], Out: os.Stdout, Err: os.Stderr}))
 package cuttlefish

@@ -16,6 +16,7 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/sim/inject"
 	"github.com/daytonaio/runner-android/internal/sim/instancedb"
+	"github.com/daytonaio/runner-android/internal/sim/launcher"
 	"github.com/daytonaio/runner-android/internal/sim/proctable"
 )
 
@@ -27,6 +28,7 @@ func (c *cli) launch(g instancedb.Group, flags []string) error {
 		return err
 	}
 	first := g.Instances[0]
+	deviceID = launcher.DeviceID(deviceID, first.ID)
 	if !ok {
 		deviceID = fmt.Sprintf("%s-%s-%d", g.Name, first.Name, first.ID)
 	}
@@ -40,6 +42,7 @@ func (c *cli) launch(g instancedb.Group, flags []string) error {
 	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, unix.SIGINT, unix.SIGHUP, unix.SIGTERM)
+	defer c.preRegister(g, deviceID)()
 	cmd := c.startCommand(g, append(fs.rest, "--daemon=true", "--webrtc_device_id="+deviceID))
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run cvd_internal_start: %w", err)

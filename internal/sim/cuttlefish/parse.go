@@ -21,7 +21,7 @@ func aliases() map[string]string {
 	return map[string]string{
 		"create": "create", "start": "start", "launch_cvd": "start", "stop": "stop", "stop_cvd": "stop",
 		"rm": "rm", "remove": "rm", "fleet": "fleet", "status": "status", "cvd_status": "status",
-		"reset": "reset", "version": "version", "help": "help",
+		"reset": "reset", "suspend": "suspend", "resume": "resume", "snapshot_take": "snapshot_take", "version": "version", "help": "help",
 	}
 }
 

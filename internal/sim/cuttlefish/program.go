@@ -118,6 +118,10 @@ func (c *cli) dispatch(inv invocation) error {
 		return c.status(inv)
 	case "reset":
 		return c.reset(inv)
+	case "suspend", "resume":
+		return c.standStill(inv)
+	case "snapshot_take":
+		return c.takeSnapshot(inv)
 	case "version":
 		return c.version(inv)
 	default:
@@ -165,6 +169,11 @@ func (c *cli) misbehave() (done bool, err error) {
 			return true, err
 		}
 		return true, exitError{code: exitFailure}
+	}
+	if damage, ok := c.faults.Find("db_corrupt"); ok {
+		if err := c.db.Damage(damage.Arg != "truncated"); err != nil {
+			return true, err
+		}
 	}
 	if exit, ok := c.faults.Find("exit"); ok {
 		code, stderr, _ := strings.Cut(exit.Arg, ":")

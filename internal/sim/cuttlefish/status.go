@@ -121,7 +121,7 @@ func (c *cli) describeInstance(g instancedb.Group, i instancedb.Instance, answer
 	if i.State.Active() {
 		out["adb_port"] = c.root.ADBPort(i.ID)
 		out["webrtc_device_id"] = i.DeviceID
-		out["web_access"] = "https://localhost:1443/devices/" + i.DeviceID + "/files/client.html"
+		out["web_access"] = fmt.Sprintf("https://localhost:%d/devices/%s/files/client.html", c.operatorPort(), i.DeviceID)
 	}
 	switch {
 	case answered:
@@ -131,6 +131,14 @@ func (c *cli) describeInstance(g instancedb.Group, i instancedb.Instance, answer
 		out["warning"] = "cvd status failed"
 	}
 	return out
+}
+
+// operatorPort is where the operator has TLS; the real cvd knows no other port than this one's default.
+func (c *cli) operatorPort() int {
+	if port := c.root.Settings.OperatorHTTPS; port != 0 {
+		return port
+	}
+	return 1443
 }
 
 // status probes one group and writes down what it learned. It prints only when told.

@@ -22,6 +22,7 @@ import (
 func (sh *shell) onCall(ctx context.Context, args []string) ([]string, error) {
 	hc := interp.HandlerCtx(ctx)
 	self := sh.self(hc)
+	_ = sh.g.options.Gate.Wait(self.ctx) // a killed one learns that next
 	if sig := self.killedBy(); sig != 0 {
 		if self == sh.p {
 			return nil, errKilled
@@ -39,7 +40,7 @@ func (sh *shell) onCall(ctx context.Context, args []string) ([]string, error) {
 		}
 	}
 	replaced := sh.substitute(hc, self, args)
-	if tail && &replaced[0] == &args[0] && !interp.IsBuiltin(args[0]) {
+	if tail && &replaced[0] == &args[0] && !interp.IsBuiltin(args[0]) && !sh.isFunction(args[0]) {
 		return append([]string{"exec", cmdExec}, args...), nil
 	}
 	return replaced, nil
@@ -93,10 +94,7 @@ func (sh *shell) substitute(hc interp.HandlerContext, self *process, args []stri
 	case cmdFork:
 		return sh.fork(hc, self)
 	}
-	sh.mu.Lock()
-	function := sh.functions[name]
-	sh.mu.Unlock()
-	if function {
+	if sh.isFunction(name) {
 		return args
 	}
 	switch name {
@@ -122,6 +120,12 @@ func (sh *shell) substitute(hc interp.HandlerContext, self *process, args []stri
 		return []string{cmdMissing, name}
 	}
 	return args
+}
+
+func (sh *shell) isFunction(name string) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.functions[name]
 }
 
 // complain prints a message and leaves status behind.

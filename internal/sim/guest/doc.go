@@ -14,7 +14,8 @@
 // terminal, whose line discipline is package tty.
 //
 // Beside the shell there are the screen ([Guest.Phone], [Guest.Framebuffer]; packages ui, screen,
-// input and android) and ports ([Guest.DialPort]; packages ports and web).
+// input and android), apps ([Guest.Packages]; packages apk, packages, intent and activity) and
+// ports ([Guest.DialPort]; packages ports and web).
 //
 //	g, err := guest.Boot(vfs.OnDisk(fsys), guest.Options{Serial: "CUTTLEFISHCVD01"})
 //	...

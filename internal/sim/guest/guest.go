@@ -5,10 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
+	"github.com/daytonaio/runner-android/internal/sim/freeze"
+	"github.com/daytonaio/runner-android/internal/sim/guest/activity"
 	"github.com/daytonaio/runner-android/internal/sim/guest/android"
+	"github.com/daytonaio/runner-android/internal/sim/guest/logcat"
+	"github.com/daytonaio/runner-android/internal/sim/guest/logd"
+	"github.com/daytonaio/runner-android/internal/sim/guest/packages"
 	"github.com/daytonaio/runner-android/internal/sim/guest/ports"
 	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
 	"github.com/daytonaio/runner-android/internal/sim/guest/ui"
@@ -30,6 +36,8 @@ type Options struct {
 	// Power is called once, from a goroutine of its own, when the guest asks to be switched off
 	// ("shutdown") or restarted ("reboot", "reboot,REASON"). It may call Shutdown. Nil ignores it.
 	Power func(how string)
+	// Gate is closed while the processors stand still. Nil is always open.
+	Gate *freeze.Gate
 }
 
 // errOff is a start on a device that is shut down.
@@ -37,18 +45,20 @@ var errOff = errors.New("the guest is switched off")
 
 // Guest is one boot of the device. Its methods are safe for concurrent use.
 type Guest struct {
-	options Options
-	tree    *vfs.FS
-	props   *properties
-	config  *settings
-	log     *logRing
-	table   *table
-	booted  time.Time
-	cancel  context.CancelFunc
-	power   sync.Once
-	ports   ports.Registry
-	phone   *ui.Phone
-	android map[string]toybox.Applet // commands that need the screen or the settings
+	options  Options
+	tree     *vfs.FS
+	props    *properties
+	config   *settings
+	log      *logd.Log
+	table    *table
+	booted   time.Time
+	cancel   context.CancelFunc
+	power    sync.Once
+	ports    ports.Registry
+	phone    *ui.Phone
+	packages *packages.Manager
+	apps     *activity.Manager
+	android  map[string]toybox.Applet // commands that need the screen or the settings
 
 	mu      sync.Mutex
 	off     bool
@@ -60,10 +70,12 @@ type Guest struct {
 func Boot(disk vfs.Disk, o Options) (*Guest, error) {
 	o = o.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &Guest{options: o, booted: time.Now(), cancel: cancel, log: newLogRing()}
+	g := &Guest{options: o, booted: time.Now(), cancel: cancel, log: logd.New()}
 	g.table = newTable(ctx, o.MaxProcesses)
 	g.phone = &ui.Phone{}
-	g.android = android.Applets(android.Device{Phone: g.phone, Release: g.release(), Log: g.Logf})
+	g.packages, g.apps = &packages.Manager{}, &activity.Manager{}
+	g.android = android.Applets(android.Device{Phone: g.phone, Release: g.release(), Log: g.Logf, Logs: g.log, Packages: g.packages, Apps: g.apps})
+	maps.Copy(g.android, logcat.Applets(logcat.Device{Log: g.log, Release: g.release()}))
 	g.tree = vfs.New(disk, g.image(), "data", "storage")
 	if err := layOut(disk); err != nil {
 		cancel()
@@ -78,11 +90,15 @@ func Boot(disk vfs.Disk, o Options) (*Guest, error) {
 		return nil, err
 	}
 	g.phone.Start(&phoneStore{g})
-	if err := g.serveWeb(ctx); err != nil {
+	err = g.openApps(g.log)
+	if err == nil {
+		err = g.serveWeb(ctx)
+	}
+	if err != nil {
 		cancel()
 		return nil, err
 	}
-	g.Logf("init", "starting service 'adbd'...")
+	g.chatter()
 	return g, nil
 }
 
@@ -109,6 +125,7 @@ func (o Options) withDefaults() Options {
 func (g *Guest) SetBooted() {
 	g.props.force("dev.bootcomplete", "1")
 	g.props.force("sys.boot_completed", "1")
+	g.log.Add(logd.Entry{Buffer: logd.System, PID: serverPID, UID: 1000, Tag: "ActivityManager", Text: "Posting BOOT_COMPLETED user #0"})
 	g.Logf("ActivityManager", "boot completed")
 }
 
@@ -118,8 +135,10 @@ func (g *Guest) Property(name string) string { return g.props.get(name) }
 // SetProperty sets a property as init would: read-only ones too.
 func (g *Guest) SetProperty(name, value string) { g.props.force(name, value) }
 
-// Logf adds a line to logcat's buffer.
-func (g *Guest) Logf(tag, format string, a ...any) { g.log.add(tag, fmt.Sprintf(format, a...)) }
+// Logf adds what system_server says to the log.
+func (g *Guest) Logf(tag, format string, a ...any) {
+	g.log.Add(logd.Entry{Priority: 'I', PID: serverPID, UID: 1000, Tag: tag, Text: fmt.Sprintf(format, a...)})
+}
 
 // Files is the tree as the shell user (or root) sees it, for services that work without a process.
 func (g *Guest) Files(root bool) *vfs.View {
@@ -133,7 +152,15 @@ func (g *Guest) Files(root bool) *vfs.View {
 }
 
 // Processes is how many processes sessions have running.
-func (g *Guest) Processes() int { return len(g.table.all()) }
+func (g *Guest) Processes() int {
+	n := 0
+	for _, p := range g.table.all() {
+		if p.session != nil {
+			n++
+		}
+	}
+	return n
+}
 
 // Sync writes everything to the disk.
 func (g *Guest) Sync() error { return g.tree.Disk().Sync() }

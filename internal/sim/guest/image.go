@@ -13,12 +13,16 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/daytonaio/runner-android/internal/sim/guest/logd"
 	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 )
 
 // adbdPID is the process that starts sessions.
 const adbdPID = 412
+
+// serverPID is system_server.
+const serverPID = 640
 
 // services are the processes that run since boot. They are only there to be seen.
 func (g *Guest) services() []toybox.Process {
@@ -32,7 +36,7 @@ func (g *Guest) services() []toybox.Process {
 		{PID: 270, PPID: 1, Name: "zygote64", Args: []string{"zygote64"}},
 		{PID: 330, PPID: 1, UID: 1000, Name: "surfaceflinger", Args: []string{"/system/bin/surfaceflinger"}},
 		{PID: adbdPID, PPID: 1, UID: 2000, Name: "adbd", Args: []string{"/apex/com.android.adbd/bin/adbd", "--root_seclabel=u:r:su:s0"}},
-		{PID: 640, PPID: 270, UID: 1000, Name: "system_server", Args: []string{"system_server"}},
+		{PID: serverPID, PPID: 270, UID: 1000, Name: "system_server", Args: []string{"system_server"}},
 		{PID: 910, PPID: 270, UID: 10100, Name: "com.android.systemui", Args: []string{"com.android.systemui"}},
 		{PID: 1210, PPID: 270, UID: 10110, Name: "com.android.launcher3", Args: []string{"com.android.launcher3"}},
 	}
@@ -71,8 +75,9 @@ func (g *Guest) image() *vfs.Node {
 			return []byte(b.String())
 		}),
 		"etc": dir(map[string]*vfs.Node{
-			"hosts":  text("127.0.0.1       localhost\n::1             ip6-localhost\n"),
-			"mkshrc": text(": ${HOSTNAME:=$(getprop ro.product.device)}\n"),
+			"hosts":          text("127.0.0.1       localhost\n::1             ip6-localhost\n"),
+			"event-log-tags": text(logd.EventTags()),
+			"mkshrc":         text(": ${HOSTNAME:=$(getprop ro.product.device)}\n"),
 		}),
 		"framework": dir(nil), "app": dir(nil), "priv-app": dir(nil), "lib64": dir(nil), "fonts": dir(nil),
 	})
@@ -183,6 +188,11 @@ func layOut(disk vfs.Disk) error {
 		{"/data/misc", 0o1771, 1000, 9998},
 		{"/data/property", 0o700, 0, 0},
 		{"/data/system", 0o775, 1000, 1000},
+		{"/data/user_de", 0o711, 1000, 1000},
+		{"/data/user_de/0", 0o771, 1000, 1000},
+		{"/data/user_de/0/com.android.shell", 0o700, 2000, 2000},
+		{"/data/user_de/0/com.android.shell/files", 0o771, 2000, 2000},
+		{"/data/user_de/0/com.android.shell/files/bugreports", 0o700, 2000, 2000},
 		{"/storage", 0o755, 0, 0},
 		{"/storage/self", 0o755, 0, 0},
 		{"/storage/emulated", 0o711, 0, 0},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/sim/guest/screen"
+	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
 	"github.com/daytonaio/runner-android/internal/sim/guest/ui"
 )
 
@@ -78,4 +79,7 @@ func (s *phoneStore) WriteFile(path string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-func (s *phoneStore) Now() time.Time { return time.Now() }
+// Now is in the device's time zone.
+func (s *phoneStore) Now() time.Time {
+	return time.Now().In(toybox.Zone(s.g.props.get("persist.sys.timezone")))
+}

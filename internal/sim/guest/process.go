@@ -40,6 +40,8 @@ type process struct {
 	pending []int
 	// interrupt, when set, takes SIGINT instead of the process: an interactive shell's.
 	interrupt func()
+	// caught are the signals that the program of the process handles itself.
+	caught map[int]func()
 	// child is what a background job waits for; it ends with the job.
 	child *process
 	told  bool // its death was reported
@@ -68,6 +70,11 @@ func (p *process) rename(args []string) {
 func (p *process) deliver(sig int) {
 	p.mu.Lock()
 	switch {
+	case p.caught[sig] != nil && p.signal == 0:
+		handle := p.caught[sig]
+		p.mu.Unlock()
+		handle()
+		return
 	case sig == 0, p.signal != 0, isIgnoredByDefault(sig), p.ignored[sig] && sig != toybox.SIGKILL:
 		p.mu.Unlock()
 		return

@@ -140,6 +140,12 @@ func (rw *rewriter) stmt(st *syntax.Stmt) {
 	rw.changed = true
 	inner := *st
 	inner.Background, inner.Redirs, inner.Comments = false, nil, nil
+	if simple, ok := st.Cmd.(*syntax.CallExpr); ok && len(simple.Args) > 0 && !st.Negated {
+		// A program takes the job's place: what is sent to its pid reaches it.
+		tail := *simple
+		tail.Args = append([]*syntax.Word{literal(cmdTail)}, simple.Args...)
+		inner.Cmd = &tail
+	}
 	null := &syntax.Redirect{Op: syntax.RdrIn, Word: literal("/dev/null")}
 	job := &syntax.Stmt{
 		Background: true,

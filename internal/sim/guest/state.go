@@ -5,11 +5,9 @@ import (
 	"io"
 	"maps"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/daytonaio/runner-android/internal/sim/guest/vfs"
 )
@@ -83,6 +81,9 @@ func newProperties(tree *vfs.FS, o Options) (*properties, error) {
 	if err != nil {
 		return nil, err
 	}
+	if values["persist.sys.timezone"] == "" {
+		values["persist.sys.timezone"] = "GMT"
+	}
 	maps.Copy(values, deviceProperties(o))
 	maps.Copy(values, o.Properties)
 	p.values = values
@@ -104,7 +105,8 @@ func deviceProperties(o Options) map[string]string {
 		"ro.kernel.qemu": "", "ro.product.brand": "generic", "ro.product.cpu.abi": "x86_64", "ro.product.cpu.abilist": "x86_64",
 		"ro.product.device": "vsoc_x86_64", "ro.product.manufacturer": "Google", "ro.product.model": "Cuttlefish x86_64 phone",
 		"ro.product.name": "aosp_cf_x86_64_phone", "ro.serialno": o.Serial, "ro.sf.lcd_density": "320",
-		"ro.zygote": "zygote64", "sys.boot_completed": "", "sys.usb.state": "adb",
+		"ro.build.version.codename": "REL", "ro.build.version.incremental": "1", "ro.product.board": "cutf", "ro.product.locale": "en-US",
+		"ro.boot.bootreason": "cold", "ro.zygote": "zygote64", "sys.boot_completed": "", "sys.usb.state": "adb",
 	}
 }
 
@@ -201,44 +203,4 @@ func (s *settings) list(space string) map[string]string {
 		}
 	}
 	return list
-}
-
-// logRing is logcat's buffer: the last lines in threadtime format.
-type logRing struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-const maxLogLines = 4096
-
-func newLogRing() *logRing {
-	l := &logRing{}
-	l.add("init", "init second stage started!")
-	l.add("Zygote", "begin preload")
-	l.add("SystemServer", "Entered the Android system server!")
-	return l
-}
-
-func (l *logRing) add(tag, text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	stamp := time.Now().UTC().Format("01-02 15:04:05.000")
-	quoted := strconv.QuoteToGraphic(text)
-	tag += strings.Repeat(" ", max(0, 8-len(tag)))
-	l.lines = append(l.lines, stamp+"   640   640 I "+tag+": "+quoted[1:len(quoted)-1])
-	if len(l.lines) > maxLogLines {
-		l.lines = append([]string(nil), l.lines[len(l.lines)-maxLogLines/2:]...)
-	}
-}
-
-func (l *logRing) all() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]string(nil), l.lines...)
-}
-
-func (l *logRing) clear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = nil
 }

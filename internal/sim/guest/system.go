@@ -26,8 +26,6 @@ var _ toybox.System = (*system)(nil)
 func (s *system) Property(name string) string          { return s.g.props.get(name) }
 func (s *system) Properties() map[string]string        { return s.g.props.all() }
 func (s *system) Processes() []toybox.Process          { return s.g.processes() }
-func (s *system) Log() []string                        { return s.g.log.all() }
-func (s *system) ClearLog()                            { s.g.log.clear() }
 func (s *system) Now() time.Time                       { return time.Now() }
 func (s *system) Booted() time.Time                    { return s.g.booted }
 func (s *system) CPUs() int                            { return s.g.options.CPUs }
@@ -42,6 +40,24 @@ func (s *system) PutSetting(space, key, value string) {
 	if err := s.g.config.put(space, key, value); err != nil {
 		s.g.Logf("SettingsProvider", "cannot keep %s/%s: %s", space, key, vfs.Reason(err))
 	}
+}
+
+// Catch implements toybox.System.
+func (s *system) Catch(handle func(), signals ...int) (release func()) {
+	set := func(h func()) {
+		s.p.mu.Lock()
+		defer s.p.mu.Unlock()
+		if s.p.caught == nil {
+			s.p.caught = map[int]func(){}
+		}
+		for _, sig := range signals {
+			if s.p.caught[sig] = h; h == nil {
+				delete(s.p.caught, sig)
+			}
+		}
+	}
+	set(handle)
+	return func() { set(nil) }
 }
 
 func (s *system) Signal(from *vfs.View, pid, sig int) error {

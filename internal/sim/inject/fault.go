@@ -16,19 +16,27 @@ type kind int
 const (
 	onCall kind = iota + 1
 	onDevice
+	onHost
 )
 
 // kinds is the catalogue. docs/simulator.md explains each.
 func kinds() map[string]kind {
 	return map[string]kind{
 		"hang": onCall, "hang_for": onCall, "exit": onCall, "lie": onCall,
-		"slow_boot": onCall, "boot_failed": onCall, "cancelled": onCall, "starting_forever": onCall, "survive": onCall,
+		"slow_boot": onCall, "boot_failed": onCall, "boot_timeout": onCall, "cancelled": onCall, "starting_forever": onCall,
+		"survive": onCall, "lock_permission": onCall, "db_corrupt": onCall,
 		"stale_socket": onCall, "files_in_use": onCall, "port_in_use": onCall, "no_tap": onCall, "disk_full": onCall,
 		"wipe_on_start": onCall, "stop_fails": onCall, "rm_partial": onCall, "lock_stale": onCall, "leak_helper": onCall,
 		"fleet_garbage": onCall, "fleet_slow": onCall, "host_reboot": onCall,
 		"unreachable": onDevice, "vm_dies_after": onDevice, "guest_poweroff": onDevice, "zombie_vm": onDevice,
 		"adb_offline": onDevice, "adb_refused": onDevice, "adb_flap": onDevice, "adb_auth": onDevice,
 		"adb_never_exit": onDevice, "adb_stall_acks": onDevice, "adb_drop_after": onDevice,
+		"webrtc_vanish": onDevice, "webrtc_stale": onDevice, "webrtc_freeze": onDevice, "webrtc_offer_error": onDevice,
+		"webrtc_no_ice": onDevice, "webrtc_flood": onDevice, "webrtc_hostile": onDevice, "webrtc_slow": onDevice,
+		"webrtc_orphan":       onDevice,
+		"suspend_unsupported": onDevice, "suspend_hang": onDevice,
+		"snapshot_hang": onCall, "restore_mismatch": onCall,
+		"operator_down": onHost,
 	}
 }
 
@@ -37,6 +45,8 @@ func arguments() map[string][]string {
 	return map[string][]string{
 		"lie":           {"nothing", "done"},
 		"cancelled":     {"", "dead", "alive"},
+		"db_corrupt":    {"", "garbage", "truncated"},
+		"suspend_hang":  {"", "suspend", "resume", "suspended", "resumed"},
 		"fleet_garbage": {"", "nonjson", "truncated", "empty", "warnings"},
 	}
 }

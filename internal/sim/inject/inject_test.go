@@ -81,6 +81,20 @@ func TestDeviceFaultsHoldWhileTheirRuleIsThere(t *testing.T) {
 	}
 }
 
+func TestHostFaultsHoldForTheHostAlone(t *testing.T) {
+	t.Parallel()
+	s := script(t, `[{"match":{"group":"s_1"},"fault":"operator_down"},{"fault":"adb_offline"}]`)
+	if got, err := s.Host(); err != nil || len(got) != 1 || !got.Has("operator_down") {
+		t.Errorf("the host got %v, %v", got, err)
+	}
+	if got, _ := s.Device("s_1", 1); len(got) != 1 || got.Has("operator_down") {
+		t.Errorf("a device got %v", got)
+	}
+	if got, _ := s.Take(inject.Event{Command: "create", Group: "s_1"}); len(got) != 0 {
+		t.Errorf("a call got %v", got)
+	}
+}
+
 func TestAMomentaryFaultIsClaimedOnlyAsOftenAsItMayHappen(t *testing.T) {
 	t.Parallel()
 	s := script(t, `[{"match":{"times":1},"fault":"vm_dies_after:0"},{"fault":"adb_offline"}]`)

@@ -79,7 +79,7 @@ func (s *Script) ModTime() time.Time {
 // Take returns the call faults of one call and counts it.
 func (s *Script) Take(e Event) (Faults, error) {
 	var taken Faults
-	err := s.count(onCall, e, func(f Fault) { taken = append(taken, f) })
+	err := s.count(onCall, e, func(f Fault) { taken = append(taken, f) }, func(Fault) bool { return true })
 	return taken, err
 }
 
@@ -101,14 +101,36 @@ func (s *Script) Device(group string, instance int) (Faults, error) {
 	return found, nil
 }
 
+// Host returns the faults of the host as a whole. Whatever their rules match is of no account.
+func (s *Script) Host() (Faults, error) {
+	rules, err := s.Rules()
+	if err != nil {
+		return nil, err
+	}
+	var found Faults
+	for _, r := range rules {
+		if f, err := ParseFault(r.Fault); err == nil && kinds()[f.Name] == onHost {
+			found = append(found, f)
+		}
+	}
+	return found, nil
+}
+
 // Claim counts one effect of a device fault that happens at a moment (a VM that dies) and reports
 // whether it may still happen.
 func (s *Script) Claim(group string, instance int, name string) (bool, error) {
-	claimed := false
-	err := s.count(onDevice, Event{Group: group, Instance: instance}, func(f Fault) {
-		claimed = claimed || f.Name == name
-	}, name)
+	_, claimed, err := s.ClaimFault(group, instance, func(f Fault) bool { return f.Name == name })
 	return claimed, err
+}
+
+// ClaimFault is Claim for the first fault that is wanted.
+func (s *Script) ClaimFault(group string, instance int, wanted func(Fault) bool) (fault Fault, claimed bool, err error) {
+	err = s.count(onDevice, Event{Group: group, Instance: instance}, func(f Fault) {
+		if !claimed {
+			fault, claimed = f, true
+		}
+	}, wanted)
+	return fault, claimed, err
 }
 
 // counter is what happened to a rule so far.
@@ -117,7 +139,7 @@ type counter struct {
 	Used int `json:"used"`
 }
 
-func (s *Script) count(want kind, e Event, use func(Fault), only ...string) error {
+func (s *Script) count(want kind, e Event, use func(Fault), wanted func(Fault) bool) error {
 	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
 		return nil // the usual case costs no lock
 	}
@@ -132,7 +154,7 @@ func (s *Script) count(want kind, e Event, use func(Fault), only ...string) erro
 		}
 		for i, r := range rules {
 			f, err := ParseFault(r.Fault)
-			if err != nil || kinds()[f.Name] != want || len(only) > 0 && f.Name != only[0] {
+			if err != nil || kinds()[f.Name] != want || !wanted(f) {
 				continue
 			}
 			m := r.Match

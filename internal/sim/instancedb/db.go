@@ -55,6 +55,31 @@ func (db *DB) Update(change func(*Data) error) error {
 	return nil
 }
 
+// Damage leaves of the content what a write that was cut short would, so that the last group does not parse. With all
+// gone nothing parses.
+func (db *DB) Damage(all bool) error {
+	f, err := db.open(unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(f)
+	if err != nil {
+		return fmt.Errorf("damage the instance database: %w", err)
+	}
+	content = content[:max(0, len(content)-1)]
+	if all {
+		content = []byte("\xff\xff\xff\xffnot a database\n")
+	}
+	if _, err := f.WriteAt(content, 0); err != nil {
+		return fmt.Errorf("damage the instance database: %w", err)
+	}
+	if err := f.Truncate(int64(len(content))); err != nil {
+		return fmt.Errorf("damage the instance database: %w", err)
+	}
+	return nil
+}
+
 // open returns the file with the lock, which closing it releases.
 func (db *DB) open(how int) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(db.path), 0o750); err != nil {

@@ -6,13 +6,22 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/daytonaio/runner-android/internal/sim/simroot"
 )
 
 // Locks are the lock files of the instance numbers, shared by all users of the host.
-type Locks struct{ dir string }
+type Locks struct {
+	dir     string
+	foreign bool
+}
 
 // OpenLocks names the directory; it is made at first use.
 func OpenLocks(dir string) *Locks { return &Locks{dir: dir} }
+
+// Foreign are the same locks for a user to whom the directory does not belong: its mode is 0755, so that nobody
+// else can make files in it. Those that are there have the mode 0666.
+func (l *Locks) Foreign() *Locks { return &Locks{dir: l.dir, foreign: true} }
 
 // Lock is a number that is being taken or given back. Close releases the flock and nothing else.
 type Lock struct {
@@ -107,7 +116,14 @@ func (l *Locks) open(n int) (*os.File, error) {
 	if err := os.MkdirAll(l.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("instance locks: %w", err)
 	}
-	f, err := os.OpenFile(l.Path(n), os.O_CREATE|os.O_RDWR, 0o666)
+	flags := os.O_CREATE | os.O_RDWR
+	if l.foreign {
+		flags = os.O_RDWR
+	}
+	f, err := os.OpenFile(l.Path(n), flags, 0o666)
+	if l.foreign && os.IsNotExist(err) {
+		return nil, simroot.Saidf("open(\"%s\"): Permission denied", l.Path(n)) // lock_file.cpp: OpenLockFile
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock instance number %d: %w", n, err)
 	}

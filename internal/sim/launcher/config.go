@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // Config is the part of cuttlefish_config.json that others read.
@@ -14,6 +15,7 @@ type Config struct {
 	AssemblyDir  string                    `json:"assembly_dir"`
 	InstancesUDS string                    `json:"instances_uds_dir"`
 	Instances    map[string]InstanceConfig `json:"instances"` // by number
+	Flags        map[string]string         `json:"launch_flags"`
 }
 
 // InstanceConfig is one instance in it.
@@ -26,22 +28,45 @@ type InstanceConfig struct {
 	CPUs         int    `json:"cpus"`
 	MemoryMB     int    `json:"memory_mb"`
 	GPUMode      string `json:"gpu_mode"`
-	SerialNumber string `json:"serial_number"`
+	VirtioFS     bool   `json:"enable_virtiofs"`
+	// SnapshotCompatible devices can be suspended with all that they have.
+	SnapshotCompatible bool   `json:"snapshot_compatible"`
+	SecureHALs         string `json:"secure_hals"` // empty: the host's
+	SerialNumber       string `json:"serial_number"`
+	SignalServer       string `json:"webrtc_sig_server_addr"`
+	TCPPorts           string `json:"webrtc_tcp_port_range"` // min:max
+	UDPPorts           string `json:"webrtc_udp_port_range"`
 }
 
 func (d device) config(flags map[string]string) Config {
 	cpus, _ := strconv.Atoi(flags["cpus"]) // what is no number becomes 0, as in gflags' absence
 	memory, _ := strconv.Atoi(flags["memory_mb"])
 	return Config{
+		Flags:        flags,
 		RootDir:      filepath.Join(d.home, "cuttlefish"),
 		AssemblyDir:  d.assemblyDir(),
 		InstancesUDS: filepath.Dir(d.udsDir()),
 		Instances: map[string]InstanceConfig{strconv.Itoa(d.number): {
-			InstanceDir: d.instanceDir(), ADBHostPort: d.root.ADBPort(d.number), DeviceID: flags["webrtc_device_id"],
+			InstanceDir: d.instanceDir(), ADBHostPort: d.root.ADBPort(d.number), DeviceID: DeviceID(flags["webrtc_device_id"], d.number),
 			GuestCID: d.number + 2, CrosvmBinary: filepath.Join(d.bin, "crosvm"), CPUs: cpus, MemoryMB: memory,
-			GPUMode: flags["gpu_mode"], SerialNumber: fmt.Sprintf("CUTTLEFISHCVD%02d", d.number),
+			GPUMode: flags["gpu_mode"], VirtioFS: Truth(flags["enable_virtiofs"]),
+			SnapshotCompatible: Truth(flags["snapshot_compatible"]),
+			SecureHALs:         flags["secure_hals"], SerialNumber: fmt.Sprintf("CUTTLEFISHCVD%02d", d.number),
+			SignalServer: flags["webrtc_sig_server_addr"],
+			TCPPorts:     first(flags["tcp_port_range"]), UDPPorts: first(flags["udp_port_range"]),
 		}},
 	}
+}
+
+// DeviceID is the id of instance n that --webrtc_device_id asks for: {num} becomes the number.
+func DeviceID(flag string, n int) string {
+	return strings.ReplaceAll(first(flag), "{num}", strconv.Itoa(n))
+}
+
+// first is what a flag with a list for several instances says about the first one.
+func first(list string) string {
+	value, _, _ := strings.Cut(list, ",")
+	return value
 }
 
 // writeConfig writes the configuration for the group and the instance, and the links to it.

@@ -1,5 +1,5 @@
 // Package launcher is the programs of a host package that start, watch and stop one device:
-// cvd_internal_start, run_cvd, process_restarter, cvd_internal_stop and cvd_internal_status.
+// cvd_internal_start, run_cvd, process_restarter, cvd_internal_stop, cvd_internal_status and snapshot_util_cvd.
 //
 // Words: the *launcher* is run_cvd, a daemon in a session of its own. It owns the VM, through
 // process_restarter, and answers on the *monitor socket* with one byte for one byte. The *foreground*

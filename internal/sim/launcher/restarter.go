@@ -17,6 +17,9 @@ import (
 	"github.com/daytonaio/runner-android/internal/sim/simroot"
 )
 
+// firstTimeFlag begins an argument that the command gets the first time only.
+const firstTimeFlag = "-first_time_argument="
+
 // RestarterProgram is process_restarter: it runs the command behind "--" and starts it again while it
 // ends with the code of -when_exited_with_code, which is how a guest reboots.
 func RestarterProgram(c simroot.Call) int {
@@ -31,8 +34,15 @@ func RestarterProgram(c simroot.Call) int {
 			again, _ = strconv.Atoi(v) // no number: never again
 		}
 	}
-	for {
-		code, err := runOnce(c, c.Args[split+1:])
+	argv := c.Args[split+1:]
+	first := slices.Clone(argv)
+	for _, arg := range c.Args[:split] {
+		if extra, ok := strings.CutPrefix(arg, firstTimeFlag); ok {
+			first = append(first, extra)
+		}
+	}
+	for now := first; ; now = argv {
+		code, err := runOnce(c, now)
 		if err != nil {
 			fmt.Fprintln(c.Err, "process_restarter:", err)
 			return 1

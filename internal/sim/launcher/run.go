@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/daytonaio/runner-android/internal/sim/assemble"
 	"github.com/daytonaio/runner-android/internal/sim/inject"
 	"github.com/daytonaio/runner-android/internal/sim/simroot"
 )
@@ -50,6 +51,10 @@ type runner struct {
 	vm     *exec.Cmd
 	exited chan struct{} // closed at the end of vm
 	events chan string   // what vm reports of its boot; closed at its end
+	screen streamer
+
+	restoring bool // the VM began with a saved memory
+	suspended bool // by cvd; what crosvm is told by others is not known here
 }
 
 func (r *runner) logf(format string, args ...any) {
@@ -76,6 +81,8 @@ func (r *runner) run(report, presence *os.File) int {
 		r.logf("Unable to start the VM: %v", err)
 		return exitVM
 	}
+	r.startStreamer()
+	defer r.stopStreamer()
 	requests := make(chan request)
 	go serveMonitor(listener, requests, r.muted)
 	return r.loop(requests, r.watchForeground(presence))
@@ -102,9 +109,29 @@ func (r *runner) watchForeground(presence *os.File) <-chan struct{} {
 	return gone
 }
 
+// bootLimit fires when the launcher gives the boot up: --boot_timeout_secs of run_cvd since 1.55, which is 600 where
+// nobody sets it. Before that a boot has no limit.
+func (r *runner) bootLimit() (limit time.Duration, over <-chan time.Time) {
+	if !r.root.HostPackage.AtLeast(1, 55) {
+		return 0, nil
+	}
+	fault, _ := faults().Find("boot_timeout")
+	limit = fault.Seconds(10 * time.Minute)
+	return limit, time.After(limit)
+}
+
 func (r *runner) loop(requests <-chan request, foreground <-chan struct{}) int {
+	limit, tooLate := r.bootLimit()
 	for {
 		select {
+		case <-tooLate:
+			if r.report == nil {
+				continue // it has booted
+			}
+			r.logf("Device boot timed out after %g seconds", limit.Seconds())
+			r.tell(exitBootFailed)
+			r.stopVM()
+			return exitBootFailed
 		case event, ok := <-r.events:
 			if !ok {
 				r.events = nil
@@ -113,6 +140,9 @@ func (r *runner) loop(requests <-chan request, foreground <-chan struct{}) int {
 			switch event {
 			case "booted":
 				r.logf("VIRTUAL_DEVICE_BOOT_COMPLETED")
+				if r.restoring {
+					r.logf("The device was restored successfully")
+				}
 				r.tell(0)
 			case "failed":
 				r.logf("VIRTUAL_DEVICE_BOOT_FAILED")
@@ -131,6 +161,10 @@ func (r *runner) loop(requests <-chan request, foreground <-chan struct{}) int {
 			r.logf("Detected unexpected exit of monitored subprocess crosvm: %v", r.vm.ProcessState)
 			r.logf("Stopping all monitored processes due to unexpected exit of critical process")
 			return exitVM
+		case <-r.screen.exited:
+			r.streamerEnded()
+		case <-r.screen.restart:
+			r.startStreamer()
 		case req := <-requests:
 			if done := r.answer(req); done {
 				return 0
@@ -145,11 +179,16 @@ func (r *runner) answer(req request) (done bool) {
 	case Status:
 		req.reply <- Success
 	case Stop, Fail:
+		r.stopStreamer()
 		r.stopVM()
 		req.reply <- Success
 		<-req.sent // the client has its answer before the socket goes
 		return true
+	case Extended:
+		req.reply <- r.extended(req.body)
 	case Restart:
+		r.suspended = false
+		_ = os.Remove(filepath.Join(r.assemblyDir(), assemble.RestoreMark)) // a memory is good for one start
 		r.stopVM()
 		reply := Success
 		if err := r.startVM(); err != nil {
@@ -187,13 +226,17 @@ func (r *runner) startVM() error {
 		return err
 	}
 	crosvm := filepath.Join(r.bin, "crosvm")
-	cmd := exec.CommandContext(context.Background(), filepath.Join(r.bin, "process_restarter"),
-		"-when_exited_with_code=32", "-ignore_sigtstp", "--",
+	args := []string{"-when_exited_with_code=32", "-ignore_sigtstp"}
+	memory, err := os.ReadFile(filepath.Join(r.assemblyDir(), assemble.RestoreMark))
+	if r.restoring = err == nil; r.restoring {
+		args = append(args, firstTimeFlag+"--restore="+string(memory))
+	}
+	cmd := exec.CommandContext(context.Background(), filepath.Join(r.bin, "process_restarter"), append(args, "--",
 		crosvm, "--extended-status", "run", "--socket="+r.controlSocket(),
 		"--name=cvd-"+strconv.Itoa(r.number), "--core-scheduling=false", "--cid="+strconv.Itoa(r.number+2),
 		"--block=path="+filepath.Join(r.instanceDir(), "overlay.img"),
 		"--block=path="+filepath.Join(r.instanceDir(), "persistent_composite.img"),
-		"--block=path="+filepath.Join(r.instanceDir(), "sdcard.img"))
+		"--block=path="+filepath.Join(r.instanceDir(), "sdcard.img"))...)
 	cmd.Dir = r.instanceDir()
 	cmd.Env = os.Environ()
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

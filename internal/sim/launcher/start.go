@@ -18,6 +18,7 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/sim/assemble"
 	"github.com/daytonaio/runner-android/internal/sim/proctable"
+	"github.com/daytonaio/runner-android/internal/sim/secureenv"
 	"github.com/daytonaio/runner-android/internal/sim/simroot"
 )
 
@@ -40,11 +41,18 @@ func start(c simroot.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := checkSnapshot(flags); err != nil {
-		return err
-	}
 	d, err := deviceFromEnvironment(c.Root)
 	if err != nil {
+		return err
+	}
+	if snapshot := flags["snapshot_path"]; snapshot != "" {
+		resume := flags["resume"]
+		if flags, err = d.savedFlags(snapshot); err != nil {
+			return err
+		}
+		flags["resume"] = resume
+	}
+	if err := checkSnapshot(flags); err != nil {
 		return err
 	}
 	if err := d.prepareFaults(); err != nil {
@@ -102,7 +110,7 @@ func (d device) assemble(c simroot.Call, flags map[string]string) error {
 	_, err = assemble.Run(assemble.Config{
 		Instance: d.number, Home: d.home, Product: product, Dirs: d.socketDirs(),
 		Version: c.Root.HostPackage, Policy: assemble.DataPolicy(flags["data_policy"]),
-		BlankMB: dataMB, SDCardMB: sdcardMB, NoResume: !Truth(flags["resume"]),
+		BlankMB: dataMB, SDCardMB: sdcardMB, NoResume: !Truth(flags["resume"]), Snapshot: flags["snapshot_path"],
 		ForceWipe: faults().Has("wipe_on_start"), CompositeBacking: c.Root.Settings.CompositeBacking,
 		Log: io.MultiWriter(&log, c.Err), Holders: holders,
 	})
@@ -132,13 +140,8 @@ func (d device) prepareRun(flags map[string]string) error {
 	if err := d.writeConfig(flags); err != nil {
 		return err
 	}
-	for _, name := range []string{"NVChip", "gatekeeper_insecure"} {
-		path := filepath.Join(d.instanceDir(), name)
-		if _, err := os.Stat(path); err != nil {
-			if err := os.WriteFile(path, make([]byte, 4096), 0o600); err != nil {
-				return fmt.Errorf("prepare the run: %w", err)
-			}
-		}
+	if err := secureenv.Make(d.instanceDir()); err != nil {
+		return err
 	}
 	links := map[string]string{
 		"assemble_cvd.log":       filepath.Join(d.assemblyDir(), "assemble_cvd.log"),

@@ -17,7 +17,9 @@ const usualDaytonaPort = 3000
 type controlPlane struct {
 	env  []string // what the command learns of it
 	hint string   // what the ready line says
-	stop func() error
+	// display is what it says of the screens of devices, in front of that
+	display string
+	stop    func() error
 }
 
 // startControlPlane starts the doubles of Daytona's control plane and of its proxy, unless the caller's environment names
@@ -52,9 +54,10 @@ func startControlPlane(lookup func(string) (string, bool), apiPort int, scale fl
 		env = append(env, "RUNNER_DOMAIN=127.0.0.1")
 	}
 	return controlPlane{
-		env:  env,
-		hint: fmt.Sprintf("proxy %s  daytona http://%s", proxyURL, listener.Addr()),
-		stop: func() error { cancel(); return errors.Join(<-ended, <-ended) },
+		env:     env,
+		hint:    fmt.Sprintf("proxy %s  daytona http://%s", proxyURL, listener.Addr()),
+		display: fmt.Sprintf("display http://6080-<id>.proxy.localhost:%d/  ", front.Addr().(*net.TCPAddr).Port),
+		stop:    func() error { cancel(); return errors.Join(<-ended, <-ended) },
 	}, nil
 }
 

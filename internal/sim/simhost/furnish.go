@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/daytonaio/runner-android/internal/sim/simroot"
 )
@@ -17,7 +18,7 @@ const BaseImage = "android-LATEST"
 func HostPrograms() []string {
 	return []string{
 		"crosvm", "cvd_internal_start", "cvd_internal_status", "cvd_internal_stop", "process_restarter",
-		"run_cvd", "snapshot_util_cvd", "tombstone_receiver",
+		"run_cvd", "snapshot_util_cvd", "tombstone_receiver", "webRTC",
 	}
 }
 
@@ -25,6 +26,9 @@ func HostPrograms() []string {
 // Images that are there stay untouched: a base image with a new time wipes every device.
 func Furnish(root *simroot.Root, binary string) error {
 	if err := install(binary, root.CVDProgram()); err != nil {
+		return err
+	}
+	if err := install(binary, root.OperatorProgram()); err != nil {
 		return err
 	}
 	if err := InstallHostPackage(root.HostHome(), binary); err != nil {
@@ -77,6 +81,9 @@ func copyProgram(from, to string) error {
 		return err
 	}
 	defer src.Close()
+	// Nothing is forked while the file is open: a program that somebody has open for writing cannot be run (ETXTBSY).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	dst, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if err != nil {
 		return err

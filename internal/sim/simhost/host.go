@@ -31,6 +31,8 @@ type Options struct {
 	KeepDevices bool
 	// TimeScale divides the limits of the simulated Daytona; 1 if it is not positive.
 	TimeScale float64
+	// OperatorTLS points the command at the operator's TLS port, with the certificate's fingerprint.
+	OperatorTLS bool
 
 	Out io.Writer // the ready line, and the command's stdout
 	Err io.Writer // the command's stderr, which also goes to runner.log
@@ -55,7 +57,7 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	if err := endCommand(root); err != nil {
 		return 1, err
 	}
-	if err := Reboot(root); err != nil {
+	if err := powerCycle(root); err != nil {
 		return 1, err
 	}
 	port, err := apiPort(o.LookupEnv)
@@ -71,13 +73,24 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	if !o.KeepDevices {
 		defer func() { err = errors.Join(err, EndProcesses(root)) }()
 	}
+	hired, releaseOperator, err := hireOperator(root, port)
+	if err != nil {
+		return 1, err
+	}
+	defer releaseOperator()
+	root = hired
+	store, err := startStore(root, o.LookupEnv, port)
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, store.stop()) }()
 	plane, err := startControlPlane(o.LookupEnv, port, o.TimeScale)
 	if err != nil {
 		return 1, err
 	}
 	// After the command: it may have something to report to the last.
 	defer func() { err = errors.Join(err, plane.stop()) }()
-	return runCommand(ctx, root, port, plane, o)
+	return runCommand(ctx, root, port, plane, store, o)
 }
 
 // open makes or opens the root. Until close is called no other host uses it or its ADB ports.
@@ -145,11 +158,20 @@ func merge(old, next simroot.Settings) simroot.Settings {
 	if next.Accounts == 0 {
 		next.Accounts = old.Accounts
 	}
+	if next.OperatorVersion == "" {
+		next.OperatorVersion = old.OperatorVersion
+	}
+	if next.OperatorHTTP == 0 {
+		next.OperatorHTTP, next.OperatorHTTPS = old.OperatorHTTP, old.OperatorHTTPS
+	}
+	if next.Keymint == "" {
+		next.Keymint = old.Keymint
+	}
 	next.CompositeBacking = next.CompositeBacking || old.CompositeBacking
 	return next
 }
 
-func runCommand(ctx context.Context, root *simroot.Root, port int, plane controlPlane, o Options) (int, error) {
+func runCommand(ctx context.Context, root *simroot.Root, port int, plane controlPlane, store objectStore, o Options) (int, error) {
 	log, err := openLog(root)
 	if err != nil {
 		return 1, err
@@ -157,7 +179,11 @@ func runCommand(ctx context.Context, root *simroot.Root, port int, plane control
 	defer log.Close()
 	// Not with ctx: its end is a request to stop, not a kill.
 	cmd := exec.CommandContext(context.Background(), o.Command[0], o.Command[1:]...)
-	cmd.Env = slices.Concat(os.Environ(), Environment(root, o.LookupEnv), plane.env)
+	operatorEnv, err := operatorEnvironment(root, o.LookupEnv, o.OperatorTLS)
+	if err != nil {
+		return 1, err
+	}
+	cmd.Env = slices.Concat(os.Environ(), Environment(root, o.LookupEnv), operatorEnv, store.env, plane.env)
 	cmd.Stdout = o.Out
 	// A file, not a pipe: when this process dies the command can go on writing.
 	cmd.Stderr = log
@@ -187,8 +213,8 @@ func runCommand(ctx context.Context, root *simroot.Root, port int, plane control
 		case ok := <-ready:
 			ready = nil
 			if ok {
-				fmt.Fprintf(o.Out, "demo ready  http://127.0.0.1:%d  token %s  devices from 127.0.0.1:%d  root %s  %s\n",
-					port, tokenHint(o.LookupEnv), root.Settings.ADBBasePort, root.Dir, plane.hint)
+				fmt.Fprintf(o.Out, "demo ready  http://127.0.0.1:%d  token %s  devices from 127.0.0.1:%d  root %s  operator http://127.0.0.1:%d  %s%s%s\n",
+					port, tokenHint(o.LookupEnv), root.Settings.ADBBasePort, root.Dir, root.Settings.OperatorHTTP, store.hint, plane.display, plane.hint)
 			} else if ctx.Err() == nil {
 				fmt.Fprintf(o.Err, "cvd-sim host: nothing answers on http://127.0.0.1:%d/ after %s\n", port, readyLimit)
 			}

@@ -52,8 +52,16 @@ func foreignProcesses(dir string) []proctable.Process {
 }
 
 // Reboot ends all processes of the host and empties its /tmp and /run. What cvd keeps in /var/tmp stays,
-// and with it a database that says Running.
+// and with it a database that says Running. The operator is a service that starts again by itself.
 func Reboot(root *simroot.Root) error {
+	if err := powerCycle(root); err != nil {
+		return err
+	}
+	return StartOperator(root)
+}
+
+// powerCycle is a reboot up to where services start.
+func powerCycle(root *simroot.Root) error {
 	if err := EndProcesses(root); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type Root struct {
 	Settings    Settings
 	CVD         Version // of the cvd program
 	HostPackage Version // of assemble_cvd and its neighbours
+	Operator    Version // of the host operator
 	BootTime    time.Duration
 
 	uid int
@@ -108,6 +110,36 @@ func (r *Root) VsockDir(n int) string {
 
 // ADBPort is the ADB port of instance n.
 func (r *Root) ADBPort(n int) int { return r.Settings.ADBBasePort + n - 1 }
+
+// HostPath is where a path of a real host lies: below the root, unless it already does.
+func (r *Root) HostPath(path string) string {
+	if path == r.Dir || strings.HasPrefix(path, r.Dir+"/") {
+		return path
+	}
+	return r.in(path)
+}
+
+// OperatorProgram is the host operator.
+func (r *Root) OperatorProgram() string {
+	return r.in("usr", "lib", "cuttlefish-common", "bin", "operator")
+}
+
+// OperatorCerts holds the operator's certificate and key.
+func (r *Root) OperatorCerts() string {
+	return r.in("etc", "cuttlefish-common", "operator", "cert")
+}
+
+// OperatorSocket is where devices register.
+func (r *Root) OperatorSocket() string { return r.in("run", "cuttlefish", "operator") }
+
+// OperatorControl is where cvd tells of devices that are to come.
+func (r *Root) OperatorControl() string { return r.in("run", "cuttlefish", "operator_control") }
+
+// OperatorPIDFile holds the operator's process number.
+func (r *Root) OperatorPIDFile() string { return r.in("run", "cuttlefish", "operator.pid") }
+
+// OperatorLog is the operator's log.
+func (r *Root) OperatorLog() string { return r.in("run", "cuttlefish", "operator.log") }
 
 // InjectFile holds the rules by which the host misbehaves.
 func (r *Root) InjectFile() string { return r.in("inject.json") }

@@ -28,8 +28,15 @@ type Settings struct {
 	Accounts int `json:"num_cvd_accounts,omitempty"`
 	// AndroidRelease is the Android version that guests imitate: 15, or 10.
 	AndroidRelease string `json:"android_release,omitempty"`
+	// OperatorVersion is the release of the operator: 1.55.2. Before 1.50 it knows polling only.
+	OperatorVersion string `json:"operator_version,omitempty"`
+	// OperatorHTTP and OperatorHTTPS are its loopback ports; 0 is a host without an operator.
+	OperatorHTTP  int `json:"operator_http_port,omitempty"`
+	OperatorHTTPS int `json:"operator_https_port,omitempty"`
 	// CompositeBacking makes overlays with the format extension that crosvm demands since 2026-08.
 	CompositeBacking bool `json:"composite_backing,omitempty"`
+	// Keymint says where the keys of /data are when --secure_hals does not: host, the default, or guest.
+	Keymint string `json:"keymint,omitempty"`
 }
 
 func (s Settings) withDefaults() Settings {
@@ -44,6 +51,9 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.ADBBasePort == 0 {
 		s.ADBBasePort = 6520
+	}
+	if s.OperatorVersion == "" {
+		s.OperatorVersion = "1.55.2"
 	}
 	if s.AndroidRelease == "" {
 		s.AndroidRelease = "15"
@@ -126,6 +136,9 @@ func newRoot(dir string, s Settings) (*Root, error) {
 	}
 	if r.HostPackage, err = ParseVersion(r.Settings.HostVersion); err != nil {
 		return nil, fmt.Errorf("simulated host %s: %w", dir, err)
+	}
+	if r.Operator, err = ParseVersion(r.Settings.OperatorVersion); err != nil {
+		return nil, fmt.Errorf("simulated host %s: operator: %w", dir, err)
 	}
 	if r.BootTime, err = time.ParseDuration(r.Settings.BootTime); err != nil || r.BootTime < 0 {
 		return nil, fmt.Errorf("simulated host %s: boot time %q: want a duration such as 2.5s", dir, r.Settings.BootTime)

@@ -15,7 +15,7 @@ import (
 // device is the guest as its adbd has it.
 func (a *adbGate) device() adbd.Device {
 	return adbd.Device{
-		Guest: a.guest, Faults: &a.switches, Dial: a.dial, Screen: display{a.guest}, Binder: binder{a.guest},
+		Guest: a.guest, Faults: &a.switches, Dial: a.dial, Screen: framebuffer{a.guest}, Binder: binder{a.guest}, Gate: a.gate,
 	}
 }
 
@@ -24,11 +24,11 @@ func (a *adbGate) dial(ctx context.Context, port int) (io.ReadWriteCloser, error
 	return a.guest.DialPort(ctx, port)
 }
 
-// display is the guest's screen.
-type display struct{ guest *guest.Guest }
+// framebuffer is the guest's screen.
+type framebuffer struct{ guest *guest.Guest }
 
 // Frame implements adbd.Screen.
-func (d display) Frame(context.Context) (adbd.Frame, error) {
+func (d framebuffer) Frame(context.Context) (adbd.Frame, error) {
 	w, h, pixels := d.guest.Framebuffer()
 	return adbd.Frame{Width: w, Height: h, Pixels: pixels}, nil
 }

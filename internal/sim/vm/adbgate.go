@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/sim/adbd"
+	"github.com/daytonaio/runner-android/internal/sim/freeze"
 	"github.com/daytonaio/runner-android/internal/sim/guest"
 	"github.com/daytonaio/runner-android/internal/sim/inject"
 )
@@ -33,6 +34,7 @@ func modeOf(faults inject.Faults) adbMode {
 type adbGate struct {
 	address  string
 	guest    *guest.Guest
+	gate     *freeze.Gate
 	switches adbd.Faults
 
 	mu     sync.Mutex
@@ -42,8 +44,8 @@ type adbGate struct {
 	done   chan struct{}      // closed when it has ended
 }
 
-func newADBGate(address string, g *guest.Guest) *adbGate {
-	return &adbGate{address: address, guest: g}
+func newADBGate(address string, g *guest.Guest, gate *freeze.Gate) *adbGate {
+	return &adbGate{address: address, guest: g, gate: gate}
 }
 
 // open is adbd's start.

@@ -18,6 +18,8 @@ type guestSystem struct {
 	files   *guestfs.FS
 	android *guest.Guest
 	log     io.Writer
+	locked  []string // host files for want of which /data cannot be unlocked
+	missed  []string // others that are not those of before
 }
 
 // newGuest boots Android on the disk. What the guest does with its power ends the VM.
@@ -30,6 +32,7 @@ func newGuest(d *disk, m *machine, end func(ending)) (*guestSystem, error) {
 	if err != nil {
 		return nil, err
 	}
+	options.Gate = &m.still.gate
 	options.Power = func(how string) {
 		if strings.HasPrefix(how, "reboot") {
 			end(ending{code: exitReboot, orderly: true})
@@ -37,11 +40,17 @@ func newGuest(d *disk, m *machine, end func(ending)) (*guestSystem, error) {
 		}
 		end(ending{code: exitStopped, orderly: true})
 	}
+	bound, err := readBound(files)
+	if err != nil {
+		return nil, err
+	}
 	android, err := guest.Boot(vfs.OnDisk(files), options)
 	if err != nil {
 		return nil, fmt.Errorf("boot the guest: %w", err)
 	}
-	return &guestSystem{files: files, android: android, log: m.log}, nil
+	g := &guestSystem{files: files, android: android, log: m.log}
+	err = g.unlock(bound, m)
+	return g, err
 }
 
 // guestOptions are what the launch flags say about the device.

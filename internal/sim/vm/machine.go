@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/daytonaio/runner-android/internal/sim/display"
 	"github.com/daytonaio/runner-android/internal/sim/inject"
 	"github.com/daytonaio/runner-android/internal/sim/launcher"
 	"github.com/daytonaio/runner-android/internal/sim/simroot"
@@ -28,6 +29,8 @@ type machine struct {
 	socket  string    // of the control server
 	overlay string    // its directory is the instance's
 	number  int
+	restore bool // from a snapshot of its memory
+	still   standstill
 }
 
 // ending says how the VM ends: its exit status, and whether the guest shuts down in order first.
@@ -56,7 +59,7 @@ func (m *machine) run(ctx context.Context) int {
 		return m.crash(fmt.Errorf("control socket: %w", err))
 	}
 	defer control.Close()
-	disk, err := openDisk(m.overlay)
+	disk, err := openDisk(m.overlay, m.root.Settings.CompositeBacking)
 	if err != nil {
 		return m.crash(err)
 	}
@@ -71,14 +74,29 @@ func (m *machine) run(ctx context.Context) int {
 	if err != nil {
 		return m.crash(err)
 	}
-	go serveControl(control, func() { end(ending{code: exitStopped}) })
+	m.still.attach(g.files, disk)
+	panel, err := display.Serve(filepath.Dir(m.socket), &glass{Panel: g.android.Panel(), gate: &m.still.gate})
+	if err != nil {
+		return m.crash(err)
+	}
+	defer panel.Close()
+	go m.serveControl(ctx, control, func() { end(ending{code: exitStopped}) })
 	booted := make(chan struct{})
-	device := newADBGate(net.JoinHostPort("127.0.0.1", fmt.Sprint(m.root.ADBPort(m.number))), g.android)
-	go m.boot(ctx, bootParts{kernel: kernel, logcat: logcat, guest: g, adb: device, booted: booted, end: end})
+	device := newADBGate(net.JoinHostPort("127.0.0.1", fmt.Sprint(m.root.ADBPort(m.number))), g.android, &m.still.gate)
+	go m.boot(ctx, bootParts{kernel: kernel, logcat: logcat, guest: g, adb: device, panel: panel, booted: booted, end: end})
 	go m.watchFaults(ctx, device, booted, end)
 	e := <-ends
 	device.cut() // hosts see the connection end, not the guest's processes
+	if m.still.cutPower() {
+		e.orderly = false // nothing happens in a guest that stands still
+	}
 	g.halt(e.orderly)
+	switch { // kernel_restart and kernel_power_off in kernel/reboot.c
+	case e.code == exitReboot:
+		kernel.printf("reboot: Restarting system")
+	case e.orderly:
+		kernel.printf("reboot: Power down")
+	}
 	device.close()
 	if err := disk.cutPower(); err != nil {
 		return m.crash(err)
@@ -138,6 +156,9 @@ func (m *machine) doom(
 			select {
 			case <-time.After(fault.Seconds(0)):
 			case <-ctx.Done():
+				return
+			}
+			if how.orderly && m.still.gate.Wait(ctx) != nil {
 				return
 			}
 			if mine, err := script.Claim(group, m.number, name); err == nil && mine {

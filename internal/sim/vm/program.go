@@ -33,6 +33,10 @@ func Program(c simroot.Call) int {
 		}
 	case "stop":
 		err = stop(args[1:])
+	case "suspend", "resume":
+		err = standStill(args[0], args[1:])
+	case "snapshot":
+		err = snapshot(args[1:])
 	case "version":
 		fmt.Fprintf(c.Out, "crosvm 0.1.0-simulated\n")
 	case "create_qcow2":
@@ -61,6 +65,8 @@ func newMachine(c simroot.Call, args []string) (*machine, error) {
 				return nil, fmt.Errorf("--cid %q: %w", value, err)
 			}
 			m.number = cid - 2
+		case "--restore":
+			m.restore = true
 		case "--block":
 			if path := strings.TrimPrefix(value, "path="); filepath.Base(path) == "overlay.img" {
 				m.overlay = path

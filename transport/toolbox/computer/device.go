@@ -11,7 +11,8 @@ import (
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
-	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestcommand"
+	"github.com/daytonaio/runner-android/transport/toolbox/turn"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 	actTime = 30 * time.Second
 	// queryTime bounds a question to the device.
 	queryTime = 15 * time.Second
-	// maxSaid bounds what is read of input's words.
+	// maxSaid bounds what is read of input's help.
 	maxSaid = 16 << 10
 	// maxDump bounds what is read of dumpsys.
 	maxDump = 4 << 20
@@ -27,7 +28,7 @@ const (
 
 // device is what the door knows of one device while it stays started.
 type device struct {
-	turn chan struct{} // the right to act, and to find out the ways
+	turn *turn.Turn // the right to act, and to find out the ways
 
 	ways *ways // nil: not known yet; of whoever has the turn
 
@@ -48,7 +49,7 @@ func (d *Door) device(life context.Context) *device {
 	if dev := d.devices[life]; dev != nil {
 		return dev
 	}
-	dev := &device{turn: make(chan struct{}, 1)}
+	dev := &device{turn: d.Turns.Of(life)}
 	d.devices[life] = dev
 	context.AfterFunc(life, func() {
 		d.mu.Lock()
@@ -77,12 +78,10 @@ func (d *Door) act(held lease.Lease, dev *device, lasts time.Duration, plan func
 	ctx, cancel := context.WithTimeoutCause(held.Context, limit,
 		fault.Timeoutf("the device took longer than %s; some of the input may have been seen", limit))
 	defer cancel()
-	select {
-	case dev.turn <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := dev.turn.Take(ctx); err != nil {
+		return err
 	}
-	defer func() { <-dev.turn }()
+	defer dev.turn.Give()
 	if dev.ways == nil {
 		var err error
 		if dev.ways, err = d.probe(ctx, held.Serial); err != nil {
@@ -93,6 +92,7 @@ func (d *Door) act(held lease.Lease, dev *device, lasts time.Duration, plan func
 	if err != nil || len(lines) == 0 {
 		return err
 	}
+	dev.turn.Acted()
 	if err := d.run(ctx, held.Serial, lines); err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (d *Door) settle(ctx context.Context) error {
 
 // probe asks the input command for its help, which it prints without being asked for anything.
 func (d *Door) probe(ctx context.Context, serial string) (*ways, error) {
-	help, err := d.ask(ctx, serial, "input </dev/null 2>&1", maxSaid)
+	help, err := d.commands.Ask(ctx, serial, "input </dev/null 2>&1", maxSaid)
 	if err != nil {
 		return nil, err
 	}
@@ -128,56 +128,18 @@ func (d *Door) probe(ctx context.Context, serial string) (*ways, error) {
 	return w, nil
 }
 
-// ask returns what a command prints, whatever its exit code.
-func (d *Door) ask(ctx context.Context, serial, command string, limit int64) ([]byte, error) {
-	res, err := d.guest.Run(ctx, serial, guestshell.Script{Text: []byte(command + "\n"), MaxOutput: limit})
-	if err != nil {
-		return nil, causeOf(ctx, err)
-	}
-	return res.Output, nil
-}
-
-// query is ask within queryTime.
+// query asks within queryTime.
 func (d *Door) query(held lease.Lease, command string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(held.Context, queryTime, fault.Timeoutf("the device did not answer within %s", queryTime))
 	defer cancel()
-	return d.ask(ctx, held.Serial, command, maxDump)
+	return d.commands.Ask(ctx, held.Serial, command, maxDump)
 }
 
-// causeOf is why ctx ended, if that is what err came from.
-func causeOf(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
+// run runs lines until one fails.
+func (d *Door) run(ctx context.Context, serial string, lines []string) error {
+	err := d.commands.Run(ctx, serial, lines...)
+	if refusal, ok := guestcommand.IsRefusal(err); ok {
+		return transport.Plainf("the device refused the input (exit code %d): %s", refusal.ExitCode, refusal.Said)
 	}
 	return err
-}
-
-// run runs lines until one fails. The shell reads them on its standard input, which they must not.
-func (d *Door) run(ctx context.Context, serial string, lines []string) error {
-	var script bytes.Buffer
-	for _, line := range lines {
-		script.WriteString(line)
-		script.WriteString(" </dev/null || exit $?\n")
-	}
-	res, err := d.guest.Run(ctx, serial, guestshell.Script{Text: script.Bytes(), MaxOutput: maxSaid})
-	if err != nil {
-		return causeOf(ctx, err)
-	}
-	if said := strings.TrimSpace(string(res.Output)); res.ExitCode != 0 || complains(said) {
-		first, _, _ := strings.Cut(said, "\n")
-		return transport.Plainf("the device refused the input (exit code %d): %s", res.ExitCode, first)
-	}
-	return nil
-}
-
-// complaints are how commands of Android say that they did nothing, some with exit code 0.
-var complaints = []string{"Exception occurred", "Error: ", "No shell command implementation", "Unknown command", "Can't find service"}
-
-func complains(said string) bool {
-	for _, c := range complaints {
-		if strings.Contains(said, c) {
-			return true
-		}
-	}
-	return false
 }

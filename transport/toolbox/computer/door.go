@@ -7,10 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestcommand"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
+	"github.com/daytonaio/runner-android/transport/toolbox/turn"
 )
 
 // Guest is what the door needs of devices. It is safe for concurrent use.
@@ -25,8 +26,10 @@ type Guest interface {
 type Options struct {
 	Screens int           // pictures made at a time; each may hold twice screen.MaxPixels words; 4
 	Settle  time.Duration // between an act and its answer, for the device to show it; 0: none
-	// Display says whether a sandbox's screen can be watched from a browser; nil: never.
-	Display func(ctx context.Context, id sandbox.ID) bool
+	// Turns are shared with whatever else uses the screens of the same devices; nil: of its own.
+	Turns *turn.Turns
+	// Display says whether a leased sandbox's screen can be watched from a browser; nil: never.
+	Display func(held lease.Lease) bool
 }
 
 // Door has the handlers. It is safe for concurrent use.
@@ -34,7 +37,8 @@ type Door struct {
 	leases *lease.Leases
 	guest  Guest
 	Options
-	slots chan struct{} // one for each picture in the making
+	commands guestcommand.Commander
+	slots    chan struct{} // one for each picture in the making
 
 	mu      sync.Mutex
 	devices map[context.Context]*device // by the context of their lease
@@ -45,8 +49,11 @@ func New(leases *lease.Leases, guest Guest, o Options) *Door {
 	if o.Screens == 0 {
 		o.Screens = 4
 	}
+	if o.Turns == nil {
+		o.Turns = turn.New()
+	}
 	return &Door{
-		leases: leases, guest: guest, Options: o, slots: make(chan struct{}, o.Screens),
+		leases: leases, guest: guest, Options: o, commands: guestcommand.Commander{Shell: guest}, slots: make(chan struct{}, o.Screens),
 		devices: map[context.Context]*device{},
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
-	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 )
 
@@ -328,10 +328,10 @@ func TestStatus(t *testing.T) {
 	odd := scripted(func(context.Context, string) (guestshell.Result, error) {
 		return guestshell.Result{}, fault.Internalf("odd")
 	})
-	shown := func(_ context.Context, id sandbox.ID) bool { return id == "dev-1" }
+	shown := func(held lease.Lease) bool { return held.ID == "dev-1" }
 	for _, tt := range []struct {
 		guest   scripted
-		display func(context.Context, sandbox.ID) bool
+		display func(lease.Lease) bool
 		want    string
 	}{
 		{fine, nil, "partial"}, {fine, shown, "active"}, {lost, shown, "partial"}, {lost, nil, "inactive"}, {odd, nil, "error"},

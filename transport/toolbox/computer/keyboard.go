@@ -3,7 +3,6 @@ package computer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/toolbox/computer/key"
 	"github.com/daytonaio/runner-android/transport/toolbox/computer/text"
-	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 )
 
 const (
@@ -48,28 +46,12 @@ func (d *Door) typeText(c *transport.Ctx) error {
 		return err
 	}
 	err = d.act(held, dev, pauses+perStep*time.Duration(len(steps)), func(context.Context, *ways) ([]string, error) {
-		return typeLines(steps, delay), nil
+		return text.Lines(steps, delay), nil
 	})
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, struct{}{})
-}
-
-// typeLines types steps, with a pause behind each.
-func typeLines(steps []text.Step, delay time.Duration) []string {
-	var lines []string
-	for _, s := range steps {
-		if s.Enter() {
-			lines = append(lines, "input keyevent 66")
-		} else {
-			lines = append(lines, string(guestshell.Quote([]byte("input text "), s.Argument)))
-		}
-		if delay > 0 {
-			lines = append(lines, fmt.Sprintf("sleep %.3f", delay.Seconds()))
-		}
-	}
-	return lines
 }
 
 func (d *Door) press(c *transport.Ctx) error {

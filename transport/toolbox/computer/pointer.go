@@ -10,18 +10,17 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/transport"
+	"github.com/daytonaio/runner-android/transport/toolbox/computer/gesture"
 	"github.com/daytonaio/runner-android/transport/toolbox/computer/window"
 )
 
 const (
 	// farthest bounds coordinates: no screen is larger.
 	farthest = 1 << 20
-	// longPress is how long a right click holds, in milliseconds: past Android's own 400 to 500.
-	longPress = 600
 	// dragTime is how long a drag takes, in milliseconds, unless the request says; maxDrag at most.
 	dragTime, maxDrag = 500, 60_000
-	// scrollTime is how long the finger of one scroll moves, in milliseconds: slow enough not to fling.
-	scrollTime = 400
+	// scrollTime is how long the finger of one scroll moves: slow enough not to fling.
+	scrollTime = 400 * time.Millisecond
 	// maxScroll bounds the amount.
 	maxScroll = 1000
 )
@@ -81,9 +80,9 @@ func buttonOf(name string) (string, error) {
 
 // clickLines are a click: a double one in one shell, because its taps must follow within 300 ms.
 func clickLines(at point, button string, double bool) []string {
-	line := fmt.Sprintf("input tap %d %d", at.X, at.Y)
+	line := gesture.Tap(image.Pt(at.X, at.Y))
 	if button == "right" {
-		line = fmt.Sprintf("input swipe %d %d %d %d %d", at.X, at.Y, at.X, at.Y, longPress)
+		line = gesture.Long(image.Pt(at.X, at.Y))
 	}
 	if double {
 		return []string{line, line}
@@ -197,11 +196,11 @@ func (d *Door) scroll(c *transport.Ctx) error {
 	if err != nil {
 		return err
 	}
-	err = d.act(held, dev, maxSwipes*scrollTime*time.Millisecond, func(ctx context.Context, w *ways) ([]string, error) {
+	err = d.act(held, dev, maxSwipes*scrollTime, func(ctx context.Context, w *ways) ([]string, error) {
 		if w.scroll {
 			return []string{fmt.Sprintf("input mouse scroll %d %d --axis VSCROLL,%d", r.X, r.Y, n)}, nil
 		}
-		said, err := d.ask(ctx, held.Serial, sizeCommand, maxDump)
+		said, err := d.commands.Ask(ctx, held.Serial, sizeCommand, maxDump)
 		if err != nil {
 			return nil, err
 		}
@@ -236,7 +235,7 @@ func swipes(at point, n, width, height int) []string {
 			shift := end - min(max(end, 0), height-1)
 			top, end = top-shift, end-shift
 		}
-		lines = append(lines, fmt.Sprintf("input swipe %d %d %d %d %d", x, top, x, end, scrollTime))
+		lines = append(lines, gesture.Swipe(image.Pt(x, top), image.Pt(x, end), scrollTime))
 	}
 	return lines
 }

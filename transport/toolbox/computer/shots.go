@@ -15,6 +15,7 @@ import (
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
 	"github.com/daytonaio/runner-android/transport/toolbox/computer/screen"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestcommand"
 )
 
 const (
@@ -106,7 +107,7 @@ func (d *Door) look(ctx context.Context, held lease.Lease, wake bool) (img *imag
 	if img, err = d.capture(ctx, held.Serial); err != nil || !screen.Black(img) {
 		return img, false, err
 	}
-	said, err := d.ask(ctx, held.Serial, powerCommand, maxDump)
+	said, err := d.commands.Ask(ctx, held.Serial, powerCommand, maxDump)
 	if off = strings.Contains(string(said), "mWakefulness=Asleep") || strings.Contains(string(said), "mWakefulness=Dozing"); err != nil || !off || !wake {
 		return img, off, err
 	}
@@ -132,7 +133,7 @@ func (d *Door) look(ctx context.Context, held lease.Lease, wake bool) (img *imag
 func (d *Door) capture(ctx context.Context, serial string) (*image.RGBA, error) {
 	out, err := d.guest.Output(ctx, serial, captureCommand)
 	if err != nil {
-		return nil, causeOf(ctx, err)
+		return nil, guestcommand.CauseOf(ctx, err)
 	}
 	img, err := screen.Read(out)
 	_ = out.Close()
@@ -142,7 +143,7 @@ func (d *Door) capture(ctx context.Context, serial string) (*image.RGBA, error) 
 	case context.Cause(ctx) != nil:
 		return nil, context.Cause(ctx)
 	case errors.Is(err, screen.ErrEmpty): // ask it why
-		said, askErr := d.ask(ctx, serial, whyCommand, maxSaid)
+		said, askErr := d.commands.Ask(ctx, serial, whyCommand, maxSaid)
 		if askErr != nil {
 			return nil, askErr
 		}

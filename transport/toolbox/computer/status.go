@@ -20,7 +20,7 @@ type processDTO struct {
 // health is which of the two ways to the screen are open.
 func (d *Door) health(held lease.Lease) (adb, display bool, err error) {
 	_, err = d.query(held, "true")
-	display = d.Display != nil && d.Display(held.Context, held.ID)
+	display = d.Display != nil && d.Display(held)
 	return err == nil, display, err
 }
 

@@ -36,7 +36,7 @@ type Door struct {
 	Options
 
 	plain, uploads *http.Transport
-	tunnels        counts
+	tunnels        lease.Places
 }
 
 // New makes the door.

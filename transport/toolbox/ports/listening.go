@@ -12,6 +12,7 @@ import (
 	"github.com/daytonaio/runner-android/internal/adb"
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/transport"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestcommand"
 	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 )
 
@@ -44,19 +45,11 @@ func (d *Door) list(c *transport.Ctx) error {
 	res, err := d.guest.Run(ctx, held.Serial, guestshell.Script{Text: []byte(listScript + "\n"), MaxOutput: maxList})
 	switch {
 	case err != nil:
-		return causeOf(ctx, err)
+		return guestcommand.CauseOf(ctx, err)
 	case len(res.Output) == 0:
 		return fault.Unavailablef("the guest does not let its shell read /proc/net/tcp")
 	}
 	return c.JSON(http.StatusOK, portsResponse{listening(res.Output)})
-}
-
-// causeOf is why ctx ended, if that is what err came from.
-func causeOf(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return err
 }
 
 // listening reads /proc/net/tcp and tcp6, one behind the other: the ports of sockets that listen, each
@@ -99,7 +92,7 @@ func (d *Door) inUse(c *transport.Ctx) error {
 		return c.JSON(http.StatusOK, inUseResponse{false})
 	}
 	if err != nil {
-		return causeOf(held.Context, err)
+		return guestcommand.CauseOf(held.Context, err)
 	}
 	_ = conn.Close()
 	return c.JSON(http.StatusOK, inUseResponse{true})

@@ -20,6 +20,7 @@ import (
 	"github.com/daytonaio/runner-android/internal/obs"
 	"github.com/daytonaio/runner-android/transport"
 	"github.com/daytonaio/runner-android/transport/lease"
+	"github.com/daytonaio/runner-android/transport/toolbox/guestcommand"
 )
 
 const (
@@ -33,7 +34,6 @@ const (
 // Ports that mean something else than the guest's own.
 const (
 	toolboxPort    = 2280 // the daemon; its routes are mounted, whatever comes here is none of them
-	displayPort    = 6080
 	terminalPort   = 22222
 	recordingsPort = 33333
 )
@@ -41,8 +41,6 @@ const (
 // refusal says why a port is not proxied; nil for those that are.
 func refusal(port int) error {
 	switch port {
-	case displayPort:
-		return fault.Unsupportedf("port %d is the device's screen, which this runner does not serve yet", port)
 	case terminalPort:
 		return fault.Unsupportedf("port %d is Daytona's web terminal, which Android devices do not have: use process/pty", port)
 	case recordingsPort:
@@ -233,7 +231,7 @@ func (d *Door) dial(ctx context.Context, serial string, port int) (net.Conn, err
 	defer cancel()
 	conn, err := d.guest.Dial(ctx, serial, "tcp:"+strconv.Itoa(port))
 	if err != nil && !errors.Is(err, adb.ErrRefused) {
-		err = causeOf(ctx, err)
+		err = guestcommand.CauseOf(ctx, err)
 	}
 	return conn, fault.Op(fmt.Sprintf("reach port %d of the guest", port), err)
 }

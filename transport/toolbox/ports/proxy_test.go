@@ -171,7 +171,6 @@ func TestRefusals(t *testing.T) {
 		{base + "/proxy/8001/", "", 502},
 		{base + "/proxy/8002/", "", 502},
 		{base + "/proxy/8003/", "timeout: port 8003 of the guest did not answer in time", 504},
-		{base + "/proxy/6080/x", "not implemented: port 6080 is the device's screen, which this runner does not serve yet", 501},
 		{base + "/proxy/22222", "not implemented: port 22222 is Daytona's web terminal, which Android devices do not have: use process/pty", 501},
 		{base + "/proxy/33333/", "not implemented: port 33333 is Daytona's page of recordings, which Android devices do not have", 501},
 		{base + "/proxy/0/", `bad request: "0" in the path is no port`, 400},

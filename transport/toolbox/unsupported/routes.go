@@ -17,14 +17,12 @@ import (
 
 // The reasons.
 const (
-	noGit           = "git: Android has no git; clone outside and upload the files"
-	noLSP           = "language servers: Android has none"
-	noInterpreter   = "interpreters: Android has no Python, JavaScript or TypeScript; run shell commands with process/execute"
-	noCommands      = "process/commands: commands are known by their session; use process/session/{id}/command/{id}"
-	noEnv           = "env: adbd makes the environment of each shell; send envs with each command"
-	noMetrics       = "system/metrics: the runner's GET /metrics has the figures of the host"
-	noRecordings    = "recordings of the screen"
-	noAccessibility = "the accessibility tree"
+	noGit         = "git: Android has no git; clone outside and upload the files"
+	noLSP         = "language servers: Android has none"
+	noInterpreter = "interpreters: Android has no Python, JavaScript or TypeScript; run shell commands with process/execute"
+	noCommands    = "process/commands: commands are known by their session; use process/session/{id}/command/{id}"
+	noEnv         = "env: adbd makes the environment of each shell; send envs with each command"
+	noMetrics     = "system/metrics: the runner's GET /metrics has the figures of the host"
 )
 
 // Routes is the table, to be mounted wherever the toolbox is served.
@@ -46,9 +44,6 @@ func Routes() []transport.Route {
 		{[]string{get, post}, "/lsp/{rest:*}", noLSP},
 		{[]string{get, post, put, del}, "/env", noEnv},
 		{[]string{get}, "/system/metrics", noMetrics},
-		{[]string{get, post, del}, "/computeruse/recordings", noRecordings},
-		{[]string{get, post, del}, "/computeruse/recordings/{rest:*}", noRecordings},
-		{[]string{get, post}, "/computeruse/a11y/{rest:*}", noAccessibility},
 	} {
 		for _, method := range r.methods {
 			routes = append(routes, transport.Route{Method: method, Path: r.path, Handler: refuse(r.reason)})

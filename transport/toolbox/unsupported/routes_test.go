@@ -21,10 +21,8 @@ func TestRefusals(t *testing.T) {
 		"POST lsp/start", "POST lsp/stop", "POST lsp/did-open", "POST lsp/did-close", "POST lsp/completions", "GET lsp/document-symbols",
 		"GET lsp/workspacesymbols", "GET lsp/workspace-symbols", "GET process/commands/x", "POST process/interpreter/context",
 		"DELETE process/interpreter/context/x", "GET process/interpreter/execute", "GET env", "GET system/metrics",
-		"GET computeruse/recordings", "POST computeruse/recordings/start", "GET computeruse/recordings/x/download",
-		"DELETE computeruse/recordings/x", "POST computeruse/recordings/stop", "GET computeruse/recordings/x", "POST computeruse/a11y/node/focus",
-		"POST computeruse/a11y/node/invoke", "POST computeruse/a11y/node/value", "POST git/init", "GET git/config", "POST git/credentials",
-		"GET git/remotes", "POST git/reset", "POST git/restore", "POST git/branches/", "GET process/commands/x/", "POST process/code-run/", "GET computeruse/a11y/tree", "POST computeruse/a11y/find", "POST process/code-run",
+		"POST git/init", "GET git/config", "POST git/credentials",
+		"GET git/remotes", "POST git/reset", "POST git/restore", "POST git/branches/", "GET process/commands/x/", "POST process/code-run/", "POST process/code-run",
 	} {
 		for _, prefix := range []string{"/sandboxes/dev-1/toolbox/", "/sandboxes/dev-1/toolbox/proxy/2280/"} {
 			method, path, _ := strings.Cut(request, " ")

@@ -5,6 +5,9 @@ import (
 	"io"
 	"strings"
 
+	"github.com/daytonaio/runner-android/internal/sim/guest/activity"
+	"github.com/daytonaio/runner-android/internal/sim/guest/logd"
+	"github.com/daytonaio/runner-android/internal/sim/guest/packages"
 	"github.com/daytonaio/runner-android/internal/sim/guest/toybox"
 	"github.com/daytonaio/runner-android/internal/sim/guest/ui"
 )
@@ -16,12 +19,24 @@ type Device struct {
 	Release int
 	// Log adds a line to logcat. Nil drops it.
 	Log func(tag, format string, a ...any)
+	// Logs takes whole entries of logcat. Nil forgets them.
+	Logs logd.Sink
+	// Packages and Apps are the package manager and the activity manager.
+	Packages *packages.Manager
+	Apps     *activity.Manager
+
+	state *state
 }
 
 // Android versions in which commands have changed.
 const (
 	insideServer = 12 // input runs in system_server, settings and others too
 	topResumed   = 12 // dumpsys activity says topResumedActivity
+
+	airplaneMode  = 11 // cmd connectivity airplane-mode
+	mockProviders = 12 // cmd location providers
+	appLocales    = 13 // cmd locale
+	dock          = 13 // a phone can be charged in a dock
 )
 
 // Applets are the commands by name.
@@ -29,9 +44,14 @@ func Applets(d Device) map[string]toybox.Applet {
 	if d.Log == nil {
 		d.Log = func(string, string, ...any) {}
 	}
+	if d.Logs == nil {
+		d.Logs = logd.Discard
+	}
+	d.state = newState()
 	return map[string]toybox.Applet{
-		"input": d.input, "wm": d.wm, "settings": d.settings, "dumpsys": d.dumpsys, "svc": d.svc, "screencap": d.screencap,
-		"am": d.am, "monkey": d.monkey, "pm": d.pm, "cmd": d.cmd, "service": d.service,
+		"input": d.input, "wm": d.wm, "settings": d.settings, "dumpsys": d.dumpsys, "svc": d.svc, "screencap": d.screencap, "screenrecord": d.screenrecord,
+		"am": d.am, "monkey": d.monkey, "pm": d.pm, "cmd": d.cmd, "service": d.service, "appops": d.appops,
+		"uiautomator": d.uiautomator,
 	}
 }
 
@@ -75,12 +95,22 @@ func (d Device) cmd(c *toybox.Call) int {
 	inner.Args = args
 	run := map[string]toybox.Applet{
 		"input": d.input, "settings": d.settings, "window": d.wm, "activity": d.am, "package": d.pm,
-		"uimode": d.uimode, "statusbar": func(*toybox.Call) int { return 0 },
+		"uimode": d.uimode, "statusbar": func(*toybox.Call) int { return 0 }, "appops": d.appops, "location": d.location,
+		"connectivity": d.connectivity, "alarm": d.alarm, "locale": d.locale,
+		"battery": func(c *toybox.Call) int {
+			if len(c.Args) > 1 {
+				return d.batteryCommand(c, c.Args[1:])
+			}
+			return refuse(c, "Battery service (battery) commands:\n  get|set|unplug|reset")
+		},
 	}[args[0]]
 	if d.Release < insideServer && args[0] == "input" {
 		run = nil
 	}
 	switch {
+	case args[0] == "locale" && d.Release < appLocales:
+		fmt.Fprintf(c.Err, "cmd: Can't find service: %s\n", args[0])
+		return 20
 	case run != nil:
 		return run(&inner)
 	case !known(args[0]):
@@ -93,8 +123,8 @@ func (d Device) cmd(c *toybox.Call) int {
 }
 
 // services are those that cmd -l and dumpsys -l know.
-var services = []string{"SurfaceFlinger", "accessibility", "activity", "alarm", "battery", "clipboard", "connectivity", "display", "dropbox", "input",
-	"input_method", "location", "media_session", "notification", "package", "power", "settings", "statusbar", "uimode", "wifi", "window"}
+var services = []string{"SurfaceFlinger", "accessibility", "activity", "alarm", "appops", "battery", "clipboard", "connectivity", "display", "dropbox", "input",
+	"input_method", "locale", "location", "media_session", "notification", "package", "power", "settings", "statusbar", "uimode", "wifi", "window"}
 
 func known(service string) bool {
 	for _, name := range services {
@@ -120,6 +150,11 @@ func (d Device) service(c *toybox.Call) int {
 			say(c, "%d\t%s: []", i, name)
 		}
 		return 0
+	}
+	// What reaches the alarm service without its shell command: setTimeZone(String).
+	if len(c.Args) == 6 && c.Args[1] == "call" && c.Args[2] == "alarm" && c.Args[3] == "3" && c.Args[4] == "s16" {
+		say(c, "Result: Parcel(00000000    '....')")
+		return d.setTimezone(c, c.Args[5])
 	}
 	say(c, "Usage: service [-h|-?]\n       service list\n       service check SERVICE")
 	return 10

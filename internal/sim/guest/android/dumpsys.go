@@ -40,12 +40,21 @@ func (d Device) dumpsys(c *toybox.Call) int {
 		d.dumpPower(c)
 	case "activity":
 		d.dumpActivity(c, args[1:])
+	case "package":
+		d.dumpPackages(c, args[1:])
+	case "dropbox":
+		d.dropBox(c, args[1:])
 	case "SurfaceFlinger":
 		if len(args) > 1 && args[1] == "--display-id" {
 			say(c, "Display %s (HWC display 0): port=0 pnpId=GGL displayName=\"EMU_display_0\"", displayID)
 		}
 	case "battery":
-		say(c, "Current Battery Service state:\n  AC powered: true\n  USB powered: false\n  Wireless powered: false\n  status: 4\n  health: 2\n  present: true\n  level: 85\n  scale: 100")
+		if len(args) > 1 && args[1] != "-a" {
+			return d.batteryCommand(c, args[1:])
+		}
+		d.dumpBattery(c)
+	case "location":
+		d.dumpLocation(c)
 	case "input_method":
 		say(c, "Current Input Method Manager state:\n  mInputShown=%t", d.Phone.Keyboard())
 	}
@@ -113,6 +122,10 @@ func (d Device) dumpPower(c *toybox.Call) {
 }
 
 func (d Device) dumpActivity(c *toybox.Call, args []string) {
+	if len(args) > 0 && (args[0] == "processes" || args[0] == "p") {
+		d.dumpProcesses(c)
+		return
+	}
 	if len(args) > 0 && args[0] != "activities" && args[0] != "a" && args[0] != "top" && args[0] != "recents" {
 		say(c, "Bad activity command, or no activities match: %s", args[0])
 		return
@@ -120,7 +133,7 @@ func (d Device) dumpActivity(c *toybox.Call, args []string) {
 	say(c, "ACTIVITY MANAGER ACTIVITIES (dumpsys activity activities)\nDisplay #0 (activities from top to bottom):")
 	running := d.Phone.Running()
 	for i, w := range running {
-		say(c, "  * Task{7d6c5b4 #%d type=standard A=10110:%s U=0 visible=%t}\n    * Hist  #0: %s", 12+i, w.Package, i == 0, record(w))
+		say(c, "  * Task{7d6c5b4 #%d type=standard A=%d:%s U=0 visible=%t}\n    * Hist  #0: %s", 12+i, d.uidOf(w.Package), w.Package, i == 0, record(w))
 	}
 	focus := d.Phone.Focused()
 	if d.Release >= topResumed {
@@ -128,4 +141,12 @@ func (d Device) dumpActivity(c *toybox.Call, args []string) {
 	} else {
 		say(c, "    mResumedActivity: %s\n  ResumedActivity: %s", record(focus), record(focus))
 	}
+}
+
+// uidOf is the user that an app runs as.
+func (d Device) uidOf(pkg string) int {
+	if p := d.Packages.Get(pkg); p != nil {
+		return p.UID
+	}
+	return 1000
 }

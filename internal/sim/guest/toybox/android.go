@@ -11,7 +11,7 @@ import (
 func androidApplets() map[string]Applet {
 	return map[string]Applet{
 		"getprop": getprop, "setprop": setprop, "reboot": reboot,
-		"logcat": logcat, "getenforce": getenforce, "id": id, "whoami": whoami, "groups": groupsApplet,
+		"getenforce": getenforce, "id": id, "whoami": whoami, "groups": groupsApplet,
 	}
 }
 
@@ -60,34 +60,6 @@ func reboot(c *Call) int {
 		how = "shutdown"
 	}
 	c.Sys.Power(how)
-	<-c.Ctx.Done()
-	return 1
-}
-
-func logcat(c *Call) int {
-	o, ok := c.parse("dcb:v:t:T:s:gBDe:", "pid", "s")
-	if !ok {
-		return 1
-	}
-	if o.flags['c'] {
-		c.Sys.ClearLog()
-		return 0
-	}
-	lines := c.Sys.Log()
-	if n, err := strconv.Atoi(o.value['t']); err == nil && n < len(lines) {
-		lines = lines[len(lines)-n:]
-	}
-	out := c.buffered()
-	fmt.Fprintln(out, "--------- beginning of main")
-	for _, line := range lines {
-		fmt.Fprintln(out, line)
-	}
-	if out.Flush() != nil {
-		return 1
-	}
-	if o.has("dt") {
-		return 0
-	}
 	<-c.Ctx.Done()
 	return 1
 }

@@ -147,15 +147,19 @@ func date(c *Call) int {
 	if !ok {
 		return 1
 	}
-	now := c.Sys.Now().UTC()
+	zone := time.UTC
+	if !o.flags['u'] {
+		zone = Zone(c.Sys.Property("persist.sys.timezone"))
+	}
+	now := c.Sys.Now().In(zone)
 	if o.flags['d'] {
 		var err error
 		if now, err = parseDate(o.value['d']); err != nil {
 			return c.fail("bad date %s", o.value['d'])
 		}
-		now = now.UTC()
+		now = now.In(zone)
 	}
-	format := "%a %b %e %H:%M:%S UTC %Y"
+	format := "%a %b %e %H:%M:%S %Z %Y"
 	if len(o.args) > 0 {
 		var isFormat bool
 		if format, isFormat = strings.CutPrefix(o.args[0], "+"); !isFormat {

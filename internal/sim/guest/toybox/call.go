@@ -58,10 +58,11 @@ type System interface {
 	Processes() []Process
 	// Signal sends signal number sig (0 only asks) to process pid, or to group -pid.
 	Signal(from *vfs.View, pid, sig int) error
+	// Catch lets the program of the caller's process handle signals, none of them SIGKILL, until it calls release.
+	// handle does not wait for anything.
+	Catch(handle func(), signals ...int) (release func())
 	// Run runs args as a child of c's process and returns its exit status; how changes the child.
 	Run(c *Call, args []string, how RunOptions) int
-	Log() []string
-	ClearLog()
 	Now() time.Time
 	Booted() time.Time
 	CPUs() int

@@ -109,12 +109,16 @@ type notesApp struct {
 }
 
 func newNotes(store Store) *notesApp {
-	saved, _ := store.ReadFile(NoteFile) // none yet is an empty note
-	text := strings.ToValidUTF8(string(saved), "\uFFFD")
-	f := &field{text: []rune(text), multi: true}
-	f.caret = len(f.text)
+	f := &field{multi: true}
 	f.changed = func() { _ = store.WriteFile(NoteFile, []byte(string(f.text))) } // a full disk loses it, as on a phone
 	return &notesApp{text: f}
+}
+
+// fresh reads the note: it may have been cleared since.
+func (a *notesApp) fresh(store Store) {
+	saved, _ := store.ReadFile(NoteFile) // none yet is an empty note
+	a.text.text = []rune(strings.ToValidUTF8(string(saved), "\uFFFD"))
+	a.text.caret, a.text.all, a.text.scroll = len(a.text.text), false, 0
 }
 
 func (*notesApp) name() string { return "Notes" }
@@ -166,6 +170,13 @@ func (a *browserApp) field() *field {
 		return &a.bar
 	}
 	return nil
+}
+
+// started loads the page that an intent names.
+func (a *browserApp) started(l Launch) {
+	if l.Data != "" {
+		a.load(l.Data)
+	}
 }
 
 // load goes to url, which gets a scheme if it has none.

@@ -11,8 +11,9 @@
 //	root := p.Tree()
 //	for v := range root.All() { fmt.Println(v.ID, v.Text, v.Bounds) }
 //
-// Apps are drawn by this package itself: Launcher, Settings, Notes, Browser (which loads nothing)
-// and the list of recent apps. Settings live in the settings store, the note in a file; everything
-// else is lost at a reboot. Animations, gestures with several fingers and apps that are installed
-// do not exist.
+// Apps are drawn by this package itself: Launcher, Settings, Notes, Browser (which loads nothing), Shop (to be
+// driven by scripts), Animation (which never comes to rest), Crasher and the list of recent apps. An app that was
+// installed has one screen, which shows what it is and how it was opened; what processes there are behind apps is
+// the business of a [Host]. Settings live in the settings store, the note in a file; everything else is lost at a
+// reboot. Animations between screens and gestures with several fingers do not exist.
 package ui

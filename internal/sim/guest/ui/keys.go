@@ -99,7 +99,9 @@ func (p *Phone) back() {
 		p.ime = false
 	case p.recents:
 		p.recents = false
+	case p.turnBack():
 	case len(p.stack) > 0:
+		p.ended(p.front())
 		p.stack = p.stack[:len(p.stack)-1]
 	}
 }

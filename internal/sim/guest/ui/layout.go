@@ -93,7 +93,7 @@ func (p *Phone) statusBar(l layout, all image.Rectangle) *View {
 	return &View{Class: "android.widget.FrameLayout", Package: systemPackage, ID: systemPackage + ":id/status_bar", Bounds: bar,
 		Look: Look{Fill: c.back}, Children: []*View{
 			{Class: "android.widget.TextView", Package: systemPackage, ID: systemPackage + ":id/clock", Bounds: clock,
-				Text: p.store.Now().UTC().Format("15:04"), Look: Look{Ink: c.ink, Size: l.dp(14)}},
+				Text: p.store.Now().Format("15:04"), Look: Look{Ink: c.ink, Size: l.dp(14)}},
 		}}
 }
 
@@ -122,7 +122,7 @@ func (p *Phone) launcherView(l layout) *View {
 	const columns = 4
 	cell := l.Dx() / columns
 	icon := min(l.dp(56), cell)
-	for i, a := range p.apps {
+	for i, a := range p.icons() {
 		x, y := l.Min.X+i%columns*cell, l.Min.Y+l.dp(40)+i/columns*l.dp(110)
 		at := image.Rect(x, y, x+cell, y+l.dp(100))
 		left := x + (cell-icon)/2
@@ -133,7 +133,7 @@ func (p *Phone) launcherView(l layout) *View {
 			tap:  func() { p.open(a) },
 			Look: Look{},
 			Children: []*View{
-				{Hidden: true, Package: pkg, Bounds: image.Rect(left, y, left+icon, y+icon), Text: a.name()[:1],
+				{Hidden: true, Package: pkg, Bounds: image.Rect(left, y, left+icon, y+icon), Text: initial(a.name()),
 					Look: Look{Fill: rgb(color), Round: icon / 2, Ink: rgb(0xffffff), Size: l.dp(26), Center: true}},
 				{Hidden: true, Bounds: image.Rect(x, y+icon, x+cell, y+l.dp(90)), Text: a.name(),
 					Look: Look{Ink: rgb(0xffffff), Size: l.dp(14), Center: true}},

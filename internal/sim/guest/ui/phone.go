@@ -41,6 +41,7 @@ type Phone struct {
 	ime       bool // the keyboard is shown
 	shift     bool
 	touch     touch
+	installed
 }
 
 // app is one of the built-in apps. Its methods run under the phone's lock.
@@ -62,7 +63,7 @@ func New(store Store) *Phone {
 // Start makes a zero Phone what New returns. It is called once, before anything else.
 func (p *Phone) Start(store Store) {
 	p.store = store
-	p.apps = []app{&settingsApp{}, newNotes(store), &browserApp{}}
+	p.apps = []app{&settingsApp{}, newNotes(store), &browserApp{}, &shopApp{}, &animationApp{}, newCrasher()}
 }
 
 // Awake tells whether the display is on.
@@ -176,16 +177,6 @@ func (p *Phone) Running() []Window {
 	return append(list, Window{launcherPackage, launcherActivity, image.Rectangle{Max: size}})
 }
 
-// Apps are the built-in apps.
-func (p *Phone) Apps() []Window {
-	var list []Window
-	for _, a := range p.apps {
-		pkg, activity := a.component()
-		list = append(list, Window{Package: pkg, Activity: activity})
-	}
-	return list
-}
-
 // Open brings an app to the front, by its package or PACKAGE/ACTIVITY.
 func (p *Phone) Open(component string) error {
 	pkg, _, _ := strings.Cut(component, "/")
@@ -195,25 +186,11 @@ func (p *Phone) Open(component string) error {
 		p.home()
 		return nil
 	}
-	for _, a := range p.apps {
-		if name, _ := a.component(); name == pkg {
-			p.open(a)
-			return nil
-		}
+	if a := p.find(pkg); a != nil {
+		p.open(a)
+		return nil
 	}
 	return fmt.Errorf("Activity class {%s} does not exist.", component) //nolint:staticcheck,revive // the device's words
-}
-
-// OpenURL shows a URL in the browser.
-func (p *Phone) OpenURL(url string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, a := range p.apps {
-		if b, ok := a.(*browserApp); ok {
-			b.load(url)
-			p.open(a)
-		}
-	}
 }
 
 // Stop ends an app, by its package.
@@ -224,10 +201,25 @@ func (p *Phone) Stop(pkg string) {
 	for _, a := range p.stack {
 		if name, _ := a.component(); name != pkg {
 			kept = append(kept, a)
+		} else {
+			p.ended(a)
 		}
 	}
+	if a := p.find(pkg); a != nil {
+		p.ended(a) // also one that the home key has put away
+	}
 	p.stack = kept
+	for _, a := range p.apps {
+		if s, ok := a.(stopper); ok && packageOf(a) == pkg {
+			s.stopped()
+		}
+	}
 	p.ime = false
+}
+
+func packageOf(a app) string {
+	pkg, _ := a.component()
+	return pkg
 }
 
 func (p *Phone) open(a app) {
@@ -240,6 +232,7 @@ func (p *Phone) open(a app) {
 	kept = append(kept, a)
 	p.stack = kept
 	p.recents, p.ime = false, false
+	p.opened(a)
 }
 
 func (p *Phone) home() {

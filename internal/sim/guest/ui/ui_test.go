@@ -40,7 +40,7 @@ func TestEveryViewCanBeDumped(t *testing.T) {
 	p := New(s)
 	for _, size := range []string{"", "1280x720", "320x480", "50x50", "4096x4096"} {
 		s.PutSetting("wm", "size", size)
-		for _, component := range []string{"com.android.launcher3", "com.android.settings", "com.example.notes", "org.chromium.webview_shell"} {
+		for _, component := range []string{"com.android.launcher3", "com.android.settings", "com.example.notes", "org.chromium.webview_shell", shopPackage, "com.example.animation"} {
 			if err := p.Open(component); err != nil {
 				t.Fatal(err)
 			}

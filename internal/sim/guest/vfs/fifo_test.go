@@ -43,6 +43,21 @@ func pipes(t *testing.T) *View {
 	return v
 }
 
+// readPipe returns what a writer writes, or what went wrong. The pipe is closed then: a reader that is about to close it
+// is still one that the next writer would find.
+func readPipe(v *View) string {
+	r, err := v.Open("/data/p", os.O_RDONLY, 0)
+	if err != nil {
+		return err.Error()
+	}
+	defer r.Close()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
 func TestNamedPipesWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	v := pipes(t)
@@ -51,19 +66,7 @@ func TestNamedPipesWaitForEachOther(t *testing.T) {
 	}
 	got := make(chan string)
 	for range 3 { // each time anew
-		go func() {
-			r, err := v.Open("/data/p", os.O_RDONLY, 0)
-			if err != nil {
-				got <- err.Error()
-				return
-			}
-			defer r.Close()
-			text, err := io.ReadAll(r)
-			if err != nil {
-				got <- err.Error()
-			}
-			got <- string(text)
-		}()
+		go func() { got <- readPipe(v) }()
 		w, err := v.Open("/data/p", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 		if err != nil {
 			t.Fatal(err)

@@ -8,4 +8,5 @@
 //
 //	steps, err := text.Steps("50%sale\n", false)
 //	steps // "50%", "sale", Enter
+//	text.Lines(steps, 0) // input text '50%', input text 'sale', input keyevent 66
 package text

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
+
+	"github.com/daytonaio/runner-android/transport/toolbox/guestshell"
 )
 
 // Longest is how many characters one call types.
@@ -61,6 +64,22 @@ func Steps(text string, single bool) ([]Step, error) {
 	}
 	flush()
 	return steps, nil
+}
+
+// Lines are the lines of shell that do steps, with a pause behind each if there is one.
+func Lines(steps []Step, pause time.Duration) []string {
+	var lines []string
+	for _, s := range steps {
+		if s.Enter() {
+			lines = append(lines, "input keyevent 66")
+		} else {
+			lines = append(lines, string(guestshell.Quote([]byte("input text "), s.Argument)))
+		}
+		if pause > 0 {
+			lines = append(lines, fmt.Sprintf("sleep %.3f", pause.Seconds()))
+		}
+	}
+	return lines
 }
 
 // check refuses what cannot be typed; the first three in the words of Daytona's daemon.

@@ -23,10 +23,11 @@ var (
 	physical = regexp.MustCompile(`(?m)^Physical size: (\d{1,5})x(\d{1,5})\s*$`)
 	rotation = regexp.MustCompile(`\bm?(?:Current)?Rotation=(?:ROTATION_)?(\d{1,3})\b`)
 
-	header = regexp.MustCompile(`Window #\d+ Window\{([0-9a-f]{1,15}) u\d+ ([^}]*)\}`)
-	focus  = regexp.MustCompile(`mCurrentFocus=Window\{([0-9a-f]{1,15}) `)
-	frame  = regexp.MustCompile(`\b(?:mFrame|frame)=\[(-?\d{1,6}),(-?\d{1,6})\]\[(-?\d{1,6}),(-?\d{1,6})\]`)
-	hidden = regexp.MustCompile(`\b(?:isOnScreen=false|isVisible=false|mHasSurface=false)\b`)
+	header  = regexp.MustCompile(`Window #\d+ Window\{([0-9a-f]{1,15}) u\d+ ([^}]*)\}`)
+	focus   = regexp.MustCompile(`mCurrentFocus=Window\{([0-9a-f]{1,15}) `)
+	frame   = regexp.MustCompile(`\b(?:mFrame|frame)=\[(-?\d{1,6}),(-?\d{1,6})\]\[(-?\d{1,6}),(-?\d{1,6})\]`)
+	inFront = regexp.MustCompile(`mCurrentFocus=Window\{[0-9a-f]{1,15} u\d+ ([A-Za-z0-9_.]{1,255})(?:/([A-Za-z0-9_.$]{1,255}))?\}`)
+	hidden  = regexp.MustCompile(`\b(?:isOnScreen=false|isVisible=false|mHasSurface=false)\b`)
 )
 
 // Size is that of the first display as it is turned now, in pixels: the coordinates that input takes.
@@ -87,6 +88,16 @@ func List(output []byte) []Window {
 		windows = append(windows, w)
 	}
 	return windows
+}
+
+// InFront is the package and the activity of the window that has the focus, the class written out; the activity
+// is empty for a window that is of none, such as a menu.
+func InFront(output []byte) (pkg, activity string, ok bool) {
+	m := inFront.FindSubmatch(output)
+	if m == nil {
+		return "", "", false
+	}
+	return string(m[1]), string(m[2]), true
 }
 
 // token is a window's number; JavaScript keeps those below 2^53 exact.

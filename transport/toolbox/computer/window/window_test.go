@@ -1,6 +1,7 @@
 package window
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 )
@@ -82,4 +83,22 @@ func FuzzList(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Ensure the window with the focus is told by package and activity, and others by none.
+func TestInFront(t *testing.T) {
+	t.Parallel()
+	for output, want := range map[string]string{
+		"  mCurrentFocus=Window{5a1d2c3 u0 com.x/com.x.Main}\n":               "com.x com.x.Main true",
+		"  mCurrentFocus=null\n  mCurrentFocus=Window{1 u10 com.y/com.y.A$B}": "com.y com.y.A$B true",
+		"mCurrentFocus=Window{1 u0 NotificationShade}":                        "NotificationShade  true",
+		"mCurrentFocus=Window{1 u0 PopupWindow:ab12}":                         "  false",
+		"mCurrentFocus=Window{1 u0 com.x/com.x.Main EXITING}":                 "  false",
+		"": "  false",
+	} {
+		pkg, activity, ok := InFront([]byte(output))
+		if got := fmt.Sprintf("%s %s %t", pkg, activity, ok); got != want {
+			t.Errorf("%q: %q, want %q", output, got, want)
+		}
+	}
 }

@@ -67,10 +67,14 @@ func New(t testing.TB, programs map[string]string) *Guest {
 func (g *Guest) Program(name, script string) {
 	g.t.Helper()
 	file := filepath.Join(g.dir, "bin", name)
-	// One write for one call, so that calls at the same time do not mix.
+	// One write for one call, which print does and printf does not, so that calls at the same time do not mix.
 	text := "#!" + g.mksh + "\n" +
-		"{ printf '%s\\0' " + name + " \"$@\"; printf '\\1'; } >>'" + g.dir + "/calls'\n" + script + "\n"
-	if err := os.WriteFile(file+".new", []byte(text), 0o755); err != nil {
+		"__c=" + name + "; for __a; do __c=$__c$'\\002'$__a; done; print -nr -- \"$__c\"$'\\001' >>'" + g.dir + "/calls'; unset __a __c\n" + script + "\n"
+	// Nothing is forked while the file is open: a program that somebody has open to write cannot be run (ETXTBSY).
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(file+".new", []byte(text), 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		g.t.Fatal(err)
 	}
 	if err := os.Rename(file+".new", file); err != nil {
@@ -93,7 +97,7 @@ func (g *Guest) Calls() [][]string {
 	var calls [][]string
 	for call := range strings.SplitSeq(strings.TrimSuffix(string(data), "\x01"), "\x01") {
 		if call != "" {
-			calls = append(calls, strings.Split(strings.TrimSuffix(call, "\x00"), "\x00"))
+			calls = append(calls, strings.Split(call, "\x02"))
 		}
 	}
 	return calls
@@ -126,7 +130,7 @@ func (g *Guest) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd.Env = []string{"PATH=" + path, "HOME=/", "TMPDIR=" + g.dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGHUP) }
-	cmd.WaitDelay = 100 * time.Millisecond // the rest of the session may hold the output
+	cmd.WaitDelay = time.Second // the rest of the session may hold the output
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -152,15 +153,33 @@ func (p *Process) read(stream int, from *os.File) {
 	})
 }
 
-// watch ends with the process and its output.
+// watch ends with the process and its output. A shell that is about to become its last command may miss that it was hung up
+// on: what does not end by itself is killed.
 func (p *Process) watch() {
+	gone := make(chan struct{})
+	go func() {
+		select {
+		case <-gone:
+			return
+		case <-p.closed:
+		}
+		select {
+		case <-gone:
+		case <-time.After(hangUp):
+			_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		}
+	}()
 	go func() {
 		p.readers.Wait()
 		_ = p.cmd.Wait()
+		close(gone)
 		p.end(nil)
 		close(p.pieces)
 	}()
 }
+
+// hangUp is how long what was hung up on may take to end.
+const hangUp = 200 * time.Millisecond
 
 // end settles the process; with a nil error its exit code was seen.
 func (p *Process) end(err error) {
@@ -192,8 +211,12 @@ func (p *Process) Next() (stream int, data []byte, err error) {
 			return piece.stream, piece.data, nil
 		}
 	case <-p.closed:
-		if piece, ok := <-p.pieces; ok { // raced with a piece
-			return piece.stream, piece.data, nil
+		select {
+		case piece, ok := <-p.pieces: // raced with a piece
+			if ok {
+				return piece.stream, piece.data, nil
+			}
+		default: // of a process that was lost nothing is waited for
 		}
 	}
 	if p.last = p.err; p.last == nil {

@@ -1,0 +1,304 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/daytonaio/runner-android/actors/kernel"
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
+)
+
+const (
+	// sendAgain is between two attempts at sending what could not be sent.
+	sendAgain = 5 * time.Minute
+	// tidyEvery is between two looks for what nobody uses, here and in the bucket.
+	tidyEvery = time.Hour
+)
+
+type (
+	// fetchSnapshot asks for a snapshot, by a name that sandboxes can be created from, to be whole on this host. Answered
+	// with sandbox.Image.
+	fetchSnapshot struct{ name string }
+
+	// backUp asks for a sandbox's data to be in the bucket under a reference. Answered with sandbox.Image.
+	backUp struct {
+		id  sandbox.ID
+		ref string
+	}
+
+	// sendTick makes the actor look for what was not sent, and for what nobody uses; unsent is what there is.
+	sendTick struct{ token kernel.Token }
+	unsent   struct {
+		names, unused []string
+		tidy          bool // unused ones were looked for
+	}
+)
+
+// onBeginPull answers at once; a pull that cannot begin is told of by GetSnapshot, too.
+func (s *Snapshots) onBeginPull(msg messages.BeginPullSnapshot) {
+	s.onPull(msg.Source, msg.Ref, kernel.Reply{})
+	s.Answer(messages.Done{})
+}
+
+// onPull makes a source known under a name. What is not on this host is fetched first.
+func (s *Snapshots) onPull(source, ref string, reply kernel.Reply) {
+	s.transfer(ref, workLink, source, reply, func(ctx context.Context, p *pace) (sandbox.Image, error) {
+		image, err := s.world.Images.Link(ctx, source, ref)
+		if !fault.Is(err, fault.NotFound) {
+			return image, err
+		}
+		name, notOurs := s.world.Saved.NameOf(source)
+		if notOurs != nil {
+			return image, err
+		}
+		if missing := s.pull(ctx, name, p); fault.Is(missing, fault.NotFound) {
+			return image, fault.NotFoundf("%v; %v", err, missing)
+		} else if missing != nil {
+			return image, missing
+		}
+		return s.world.Images.Link(ctx, name, ref)
+	})
+}
+
+func (s *Snapshots) pull(ctx context.Context, name string, p *pace) error {
+	return s.overNetwork(ctx, p, func() error { return s.world.Saved.Pull(ctx, name, p.report) })
+}
+
+func (s *Snapshots) push(ctx context.Context, name string, p *pace) error {
+	return s.overNetwork(ctx, p, func() error { return s.world.Saved.Push(ctx, name, p.report) })
+}
+
+// onFetch has a snapshot fetched that a sandbox is to be made from.
+func (s *Snapshots) onFetch(msg fetchSnapshot) {
+	s.transfer(msg.name, workFetch, "the bucket", s.Take(), func(ctx context.Context, p *pace) (sandbox.Image, error) {
+		name, err := s.world.Saved.NameOf(msg.name)
+		if err != nil {
+			return sandbox.Image{}, err
+		}
+		if err := s.pull(ctx, name, p); err != nil || name == msg.name {
+			return sandbox.Image{Name: name}, err
+		}
+		return s.world.Images.Link(ctx, name, msg.name)
+	})
+}
+
+// fetch sees to it that a sandbox can be created from a name, if that is a snapshot's. What is no snapshot, or is nowhere,
+// is left to whoever looks for it on this host.
+func (w *world) fetch(ctx context.Context, name string, report func(sandbox.Phase)) error {
+	snapshot, err := w.Saved.NameOf(name)
+	if err != nil {
+		return nil //nolint:nilerr // a base image
+	}
+	there, err := w.Images.Exists(ctx, name)
+	if err != nil || there && snapshot != name {
+		return err // a reference that leads somewhere
+	}
+	if !there {
+		report(sandbox.Phase{Name: "its snapshot is fetched", Step: 1, Of: 1})
+	}
+	_, err = w.snapshots.Ask(ctx, fetchSnapshot{name})
+	switch {
+	case there && (fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict)):
+		return nil // a directory of images that somebody put there, or a snapshot that is on its way to the bucket
+	case !fault.Is(err, fault.NotFound):
+		return err
+	}
+	return fault.NotFoundf("snapshot %s does not exist: %v", name, err)
+}
+
+// onTake has a sandbox saved under a name, and sent to the bucket where there is one.
+func (s *Snapshots) onTake(msg messages.TakeSnapshot) {
+	s.transfer(msg.Name, workTake, "sandbox "+string(msg.ID), s.Take(), func(ctx context.Context, p *pace) (sandbox.Image, error) {
+		if err := s.dropUnsent(ctx, msg); err != nil {
+			return sandbox.Image{}, err
+		}
+		if err := s.captureHalted(ctx, msg); err != nil {
+			return sandbox.Image{}, err
+		}
+		if s.world.Saved.Shared() {
+			if err := s.push(ctx, msg.Name, p); err != nil {
+				return sandbox.Image{}, fault.Op("snapshot "+msg.Name+" is saved on this host, and will be sent again", err)
+			}
+		}
+		return s.world.Images.Inspect(ctx, msg.Name)
+	})
+}
+
+// dropUnsent makes room for a snapshot whose predecessor of the same name was never sent: it failed, and who asks again
+// wants the data of now.
+func (s *Snapshots) dropUnsent(ctx context.Context, msg messages.TakeSnapshot) error {
+	info, err := s.world.ask(ctx, messages.GetSandbox{ID: msg.ID})
+	if now, known := info.(sandbox.Info); err != nil || !known || now.State != sandbox.Started && now.State != sandbox.Stopped {
+		return nil //nolint:nilerr // it will be refused, and the other one stays
+	}
+	names, err := s.world.Saved.Pending(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == msg.Name {
+			s.world.Log.Info("a snapshot that was not sent is taken once more", zap.String("snapshot", name))
+			_, err = s.world.Saved.Remove(ctx, name)
+		}
+	}
+	return err
+}
+
+// captureHalted is capture, of a sandbox that is stopped for it where that is asked for. It is started again in every case.
+func (s *Snapshots) captureHalted(ctx context.Context, msg messages.TakeSnapshot) (err error) {
+	info, err := s.world.ask(ctx, messages.GetSandbox{ID: msg.ID})
+	if err != nil {
+		return err
+	}
+	if now, known := info.(sandbox.Info); !msg.Halt || !known || now.State != sandbox.Started {
+		return s.capture(ctx, msg.ID, msg.Name)
+	}
+	if _, err := s.world.ask(ctx, messages.StopSandbox{ID: msg.ID}); err != nil {
+		return err
+	}
+	defer func() {
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.world.Limits.Start)
+		defer cancel()
+		_, started := s.world.ask(own, messages.StartSandbox{ID: msg.ID})
+		err = errors.Join(err, fault.Op("start the sandbox again", started))
+	}()
+	return s.capture(ctx, msg.ID, msg.Name)
+}
+
+// capture has a sandbox save its data on this host.
+func (s *Snapshots) capture(ctx context.Context, id sandbox.ID, name string) error {
+	ref := s.world.directory.find(id)
+	if ref == nil {
+		return fault.NotFoundf("sandbox %s does not exist on this runner", id)
+	}
+	_, err := ref.Ask(ctx, captureSandbox{name})
+	return err
+}
+
+// onBackUp saves a sandbox in the bucket, and nowhere else: a backup is there for when the sandbox is not here any more.
+func (s *Snapshots) onBackUp(msg backUp) {
+	if !s.world.Saved.Shared() {
+		s.Refuse(fault.Unsupportedf("a backup needs a bucket, and this runner has none (AWS_DEFAULT_BUCKET): sandbox %s stays as it is", msg.id))
+		return
+	}
+	name, err := s.world.Saved.NameOf(msg.ref)
+	if err != nil {
+		s.Refuse(err)
+		return
+	}
+	s.transfer(name, workBackUp, "sandbox "+string(msg.id), s.Take(), func(ctx context.Context, p *pace) (sandbox.Image, error) {
+		if image, err := s.world.Saved.Remote(ctx, name); !fault.Is(err, fault.NotFound) {
+			return image, err // it was told once before
+		}
+		there, err := s.world.Images.Exists(ctx, name)
+		if err != nil {
+			return sandbox.Image{}, err
+		}
+		if !there {
+			if err := s.capture(ctx, msg.id, name); err != nil {
+				return sandbox.Image{}, err
+			}
+		}
+		if err := s.push(ctx, name, p); err != nil {
+			return sandbox.Image{}, err
+		}
+		s.tidyBackups(ctx, name)
+		return s.world.Saved.Remote(ctx, name)
+	})
+}
+
+// tidyBackups removes what a new backup makes superfluous. That it cannot be removed is no failure of the backup.
+func (s *Snapshots) tidyBackups(ctx context.Context, name string) {
+	if _, err := s.world.Saved.Remove(ctx, name); err != nil {
+		s.world.Log.Warn("a backup stays on this host", zap.String("snapshot", name), zap.Error(err))
+	}
+	removed, err := s.world.Saved.PruneBackups(ctx, name)
+	if err != nil || len(removed) > 0 {
+		s.world.Log.Info("older backups are removed", zap.Strings("removed", removed), zap.Error(err))
+	}
+}
+
+// armSend looks for what was not sent after a while.
+func (s *Snapshots) armSend(wait time.Duration) {
+	s.cancel()
+	s.sending = s.world.tokens.Next()
+	s.cancel = s.self.TellAfter(wait, sendTick{s.sending})
+}
+
+func (s *Snapshots) onSendTick(msg sendTick) {
+	if msg.token != s.sending || !s.world.Saved.Shared() {
+		return
+	}
+	tidy := time.Since(s.tidied) >= tidyEvery
+	if tidy {
+		s.tidied = time.Now()
+	}
+	s.world.workers.Go(func() {
+		ctx, cancel := context.WithTimeout(s.life, inspectLimit)
+		defer cancel()
+		found := unsent{tidy: tidy}
+		err := kernel.Guarded(s.world.Log, func() (err error) {
+			if found.names, err = s.world.Saved.Pending(ctx); err != nil || !tidy {
+				return err
+			}
+			n, err := s.world.Saved.AbortStale(ctx)
+			if n > 0 {
+				s.world.Log.Info("unfinished uploads of long ago are ended", zap.Int("ended", n))
+			}
+			if err != nil || s.world.Collect.After == 0 {
+				return err
+			}
+			found.unused, err = s.world.Saved.Unused(ctx, s.world.Collect.After)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			s.world.Log.Warn("the bucket, or what is to be sent there, cannot be looked at", zap.Error(err))
+		}
+		s.self.Tell(found)
+	})
+}
+
+// onUnsent sends what an earlier runner, or an earlier attempt, did not.
+func (s *Snapshots) onUnsent(msg unsent) {
+	for _, name := range msg.names {
+		if _, busy := s.transfers[name]; busy {
+			continue
+		}
+		s.transfer(name, workSend, "this host", kernel.Reply{}, func(ctx context.Context, p *pace) (sandbox.Image, error) {
+			if err := s.push(ctx, name, p); err != nil {
+				return sandbox.Image{}, err
+			}
+			return s.world.Images.Inspect(ctx, name)
+		})
+	}
+	if msg.tidy {
+		s.collect(msg.unused)
+	}
+	s.armSend(sendAgain)
+}
+
+// collect removes copies that nobody uses and the bucket has, or says only that it would.
+func (s *Snapshots) collect(names []string) {
+	if !s.world.Collect.Remove {
+		if len(names) > 0 && !slices.Equal(names, s.unused) {
+			s.world.Log.Info("snapshots that nobody uses stay on this host; the bucket has them (SNAPSHOT_COLLECTION)", zap.Strings("snapshots", names))
+		}
+		s.unused = names
+		return
+	}
+	for _, name := range names {
+		if _, busy := s.transfers[name]; busy {
+			continue
+		}
+		s.transfer(name, workCollect, "this host", kernel.Reply{}, func(ctx context.Context, _ *pace) (sandbox.Image, error) {
+			_, err := s.world.Saved.Remove(ctx, name)
+			return sandbox.Image{Name: name}, err
+		})
+	}
+}

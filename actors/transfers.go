@@ -1,0 +1,157 @@
+package actors
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/daytonaio/runner-android/actors/kernel"
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/messages"
+)
+
+const (
+	// transferLimit bounds one transfer: the API gives pulls and backups up after two hours.
+	transferLimit = 115 * time.Minute
+	// maxOverNetwork is how many transfers use the network at a time.
+	maxOverNetwork = 2
+	// pastKept is how long it is told how a transfer ended (daytona: SNAPSHOT_ERROR_CACHE_RETENTION).
+	pastKept = 10 * time.Minute
+	maxPast  = 256
+)
+
+// The works that transfers are.
+const (
+	workLink   = "link"
+	workTake   = "take"
+	workFetch  = "fetch"
+	workSend   = "send"
+	workBackUp = "back up"
+
+	workCollect = "collect"
+)
+
+// transfer is one work on a name under way.
+type transfer struct {
+	work    string
+	token   kernel.Token
+	source  string
+	since   time.Time
+	waiters []kernel.Reply
+	pace    *pace
+}
+
+// past is a transfer that has ended.
+type past = messages.SnapshotProgress
+
+// transferred is the outcome of a transfer.
+type transferred struct {
+	name  string
+	token kernel.Token
+	image sandbox.Image
+	err   error
+}
+
+// transfer makes one name, off the mailbox. There is one for each name at a time; who asks for the same waits for it.
+func (s *Snapshots) transfer(name, work, source string, reply kernel.Reply, do func(context.Context, *pace) (sandbox.Image, error)) {
+	if t, busy := s.transfers[name]; busy {
+		if t.work != work || t.source != source {
+			reply.Fail(fault.Conflictf("snapshot %s is busy (%s %s); ask again when that has ended", name, t.work, t.source))
+			return
+		}
+		t.waiters = append(t.waiters, reply)
+		return
+	}
+	delete(s.past, name)
+	t := &transfer{
+		work: work, token: s.world.tokens.Next(), source: source, since: time.Now(), waiters: []kernel.Reply{reply},
+		pace: newPace(s.world.Log, work+" snapshot "+name),
+	}
+	s.transfers[name] = t
+	s.world.workers.Go(func() {
+		ctx, cancel := context.WithTimeoutCause(reply.Trace(s.life), transferLimit, fault.Timeoutf("%s took longer than %s", work, transferLimit))
+		defer cancel()
+		result := transferred{name: name, token: t.token}
+		result.err = kernel.Guarded(s.world.Log, func() (err error) {
+			result.image, err = do(ctx, t.pace)
+			return cutShort(ctx, err)
+		})
+		s.self.Tell(result)
+	})
+}
+
+func (s *Snapshots) onTransferred(msg transferred) {
+	t := s.transfers[msg.name]
+	if t == nil || t.token != msg.token {
+		return // of an earlier incarnation
+	}
+	delete(s.transfers, msg.name)
+	for _, w := range t.waiters {
+		if msg.err != nil {
+			w.Fail(msg.err)
+		} else {
+			w.Send(msg.image)
+		}
+	}
+	ended := t.progress(msg.name)
+	ended.Ended = time.Now()
+	if msg.err != nil {
+		ended.Failure = msg.err.Error()
+	}
+	s.world.metrics.transferred(t.work, msg.err, ended)
+	t.pace.end(msg.err)
+	s.remember(ended)
+}
+
+// remember keeps how a transfer ended, and drops what nobody is told of any more, or the oldest.
+func (s *Snapshots) remember(p past) {
+	maps.DeleteFunc(s.past, func(_ string, old past) bool { return time.Since(old.Ended) >= pastKept })
+	if len(s.past) >= maxPast {
+		oldest := slices.MinFunc(slices.Collect(maps.Keys(s.past)), func(a, b string) int {
+			return s.past[a].Ended.Compare(s.past[b].Ended)
+		})
+		delete(s.past, oldest)
+	}
+	s.past[p.Name] = p
+}
+
+// overNetwork does something when its turn has come.
+func (s *Snapshots) overNetwork(ctx context.Context, p *pace, do func() error) error {
+	p.report(sandbox.Progress{Step: "wait for other transfers"})
+	select {
+	case s.network <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-s.network }()
+	return do()
+}
+
+func (t *transfer) progress(name string) messages.SnapshotProgress {
+	p := messages.SnapshotProgress{Name: name, Work: t.work, Source: t.source, Since: t.since}
+	p.Progress, p.Rate, p.Left = t.pace.now()
+	return p
+}
+
+func (t *transfer) describe() string {
+	text := "from " + t.source + " since " + t.since.UTC().Format(time.RFC3339)
+	if said := t.pace.describe(); said != "" {
+		text += ": " + said
+	}
+	return text
+}
+
+// onProgress tells how far a transfer is, or how the last one ended.
+func (s *Snapshots) onProgress(msg messages.GetSnapshotProgress) {
+	if t, busy := s.transfers[msg.Name]; busy {
+		s.Answer(t.progress(msg.Name))
+		return
+	}
+	if p, known := s.past[msg.Name]; known && time.Since(p.Ended) < pastKept {
+		s.Answer(p)
+		return
+	}
+	s.Refuse(fault.NotFoundf("nothing was done with snapshot %s in the last %s", msg.Name, pastKept))
+}

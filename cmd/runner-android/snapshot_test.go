@@ -1,0 +1,191 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// save takes a snapshot of a sandbox over REST and returns its hash.
+func (r *runner) save(id, org, name string) string {
+	r.t.Helper()
+	got := r.want(http.StatusOK, "POST", "/sandboxes/"+id+"/snapshot-from-sandbox", fmt.Sprintf(`{"name":%q,"organizationId":%q}`, name, org))
+	var info struct {
+		Name, Hash string
+		SizeGB     float64
+	}
+	if err := json.Unmarshal(got.body, &info); err != nil || info.Name != org+"/"+name || len(info.Hash) != 64 || info.SizeGB <= 0 {
+		r.t.Fatalf("answered %s, %v", got.body, err)
+	}
+	return info.Hash
+}
+
+// createFrom makes a sandbox of a snapshot.
+func (r *runner) createFrom(id, snapshot string) {
+	r.t.Helper()
+	r.want(http.StatusCreated, "POST", "/sandboxes", fmt.Sprintf(
+		`{"id":%q,"userId":"u","osUser":"u","snapshot":%q,"cpuQuota":1,"memoryQuota":2}`, id, snapshot))
+}
+
+// wantSound fails unless qemu-img finds every overlay of host and artifacts in order.
+func (h *simHost) wantSound() {
+	h.t.Helper()
+	program, err := exec.LookPath("qemu-img")
+	if err != nil {
+		h.t.Skip("skipped: needs qemu-img (Debian: qemu-utils)")
+	}
+	saved, _ := filepath.Glob(h.get("CVD_ARTIFACTS_PATH") + "/snapshots/*/*/instance_data/overlay.img")
+	for _, file := range saved {
+		alone := `json:{"driver":"qcow2","backing":null,"file":{"driver":"file","filename":"` + file + `"}}`
+		if out, err := exec.Command(program, "check", alone).CombinedOutput(); err != nil {
+			h.t.Errorf("qemu-img check %s: %v: %s", file, err, out)
+		}
+	}
+	if len(saved) == 0 {
+		h.t.Error("nothing is saved")
+	}
+}
+
+// Ensure what was in a running sandbox when it was saved is in those that are made from it, side by side, also when the
+// sandbox is gone; that the sandbox goes on; and that both generations of cvd can do it.
+func TestASnapshotBringsTheDataBack(t *testing.T) {
+	for _, version := range []string{"1.40.0", "1.55.2"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			h := startHost(t, "--version", version)
+			r := startRunner(h)
+			r.create("a")
+			r.exec("a", "echo kept > /data/local/tmp/f; settings put global marker 42")
+			hash := r.save("a", "acme", "golden")
+			r.exec("a", "echo later > /data/local/tmp/f")
+			if other := r.save("a", "acme", "later"); other == hash {
+				t.Error("two snapshots have one hash")
+			}
+			r.want(http.StatusConflict, "POST", "/sandboxes/a/snapshot-from-sandbox", `{"name":"golden","organizationId":"acme"}`)
+			r.want(http.StatusOK, "POST", "/sandboxes/a/destroy", nil)
+			r.createFrom("b", "acme/golden")
+			r.createFrom("c", "acme/golden")
+			for _, id := range []string{"b", "c"} {
+				if got := r.exec(id, "cat /data/local/tmp/f; settings get global marker"); got != "kept\n42\n" {
+					t.Errorf("%s holds %q", id, got)
+				}
+			}
+			r.exec("b", "echo own > /data/local/tmp/f")
+			for range 2 { // the data stay over the next starts
+				r.want(http.StatusOK, "POST", "/sandboxes/b/stop", nil)
+				r.want(http.StatusOK, "POST", "/sandboxes/b/start", "{}")
+			}
+			if b, c := r.exec("b", "cat /data/local/tmp/f"), r.exec("c", "cat /data/local/tmp/f"); b != "own\n" || c != "kept\n" {
+				t.Errorf("b holds %q and c %q", b, c)
+			}
+			h.wantSound()
+			r.want(http.StatusOK, "POST", "/snapshots/remove?snapshot=acme/golden", nil)
+			r.want(http.StatusOK, "POST", "/sandboxes/c/stop", nil)
+			r.want(http.StatusOK, "POST", "/sandboxes/c/start", "{}") // needs nothing of it any more
+			if got := r.exec("c", "cat /data/local/tmp/f"); got != "kept\n" {
+				t.Errorf("c holds %q", got)
+			}
+			if _, err := os.Stat(h.get("CVD_ARTIFACTS_PATH") + "/snapshots/acme/golden"); err == nil {
+				t.Error("the snapshot is still there")
+			}
+			r.save("c", "acme", "second") // nor does what is saved of it
+			r.createFrom("d", "acme/second")
+			if got := r.exec("d", "cat /data/local/tmp/f"); got != "kept\n" {
+				t.Errorf("d holds %q", got)
+			}
+		})
+	}
+}
+
+// Ensure a stopped sandbox is saved as it is, and that what does not fit, or is damaged, is refused and leaves nothing.
+func TestSnapshotsOfStoppedSandboxes(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	r.create("a")
+	r.exec("a", "echo kept > /data/local/tmp/f")
+	r.want(http.StatusOK, "POST", "/sandboxes/a/stop", nil)
+	r.save("a", "acme", "cold")
+	r.createFrom("b", "acme/cold")
+	if got := r.exec("b", "cat /data/local/tmp/f"); got != "kept\n" {
+		t.Errorf("it holds %q", got)
+	}
+	overlay := h.get("CVD_ARTIFACTS_PATH") + "/snapshots/acme/cold/instance_data/overlay.img"
+	f, err := os.OpenFile(overlay, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("damage"), 300<<10); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.do("POST", "/sandboxes", `{"id":"c","userId":"u","osUser":"u","snapshot":"acme/cold","cpuQuota":1,"memoryQuota":2}`)
+	if err != nil || got.status != http.StatusBadRequest || !strings.Contains(string(got.body), "is damaged") {
+		t.Errorf("from a damaged snapshot: %d %s, %v", got.status, got.body, err)
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		r.want(http.StatusOK, "POST", "/sandboxes/"+id+"/destroy", nil)
+	}
+	h.wantClean()
+}
+
+// Ensure a device that cannot stand still, or whose crosvm hangs as it is told to, is saved as it runs, which is said,
+// and goes on.
+func TestDevicesThatCannotStandStill(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	r.create("a")
+	r.exec("a", "echo kept > /data/local/tmp/f")
+	for i, fault := range []string{"suspend_unsupported", "suspend_hang:suspended"} {
+		h.inject(fault, "", 1)
+		name := fmt.Sprintf("s%d", i)
+		r.save("a", "acme", name)
+		h.heal()
+		var manifest struct{ Consistency string }
+		text, err := os.ReadFile(h.get("CVD_ARTIFACTS_PATH") + "/snapshots/acme/" + name + "/manifest.json")
+		if err == nil {
+			err = json.Unmarshal(text, &manifest)
+		}
+		if err != nil || manifest.Consistency != "crash" {
+			t.Errorf("%s: the manifest says %q, %v", fault, manifest.Consistency, err)
+		}
+		if got := r.exec("a", "echo alive"); got != "alive\n" {
+			t.Errorf("%s: it says %q", fault, got)
+		}
+	}
+	h.wantSound()
+	r.createFrom("b", "acme/s0")
+	if got := r.exec("b", "cat /data/local/tmp/f"); got != "kept\n" {
+		t.Errorf("it holds %q", got)
+	}
+}
+
+// Ensure a device that a killed runner left standing still for a snapshot goes on under the next one.
+func TestADeviceIsLetGoOnByTheNextRunner(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	r.create("a")
+	r.kill()
+	sockets, err := filepath.Glob(h.get("TMPDIR") + "/cf_avd_*/cvd-1/internal/crosvm_control.sock")
+	if err != nil || len(sockets) != 1 {
+		t.Fatalf("control sockets: %v, %v", sockets, err)
+	}
+	if out, err := exec.Command(h.get("CVD_HOME")+"/bin/crosvm", "suspend", sockets[0]).CombinedOutput(); err != nil {
+		t.Fatalf("suspend: %v: %s", err, out)
+	}
+	h.amendRecord("a", func(rec map[string]any) { rec["paused"] = true })
+	r = startRunner(h)
+	r.wantState("a", "started")
+	if got := r.exec("a", "echo alive"); got != "alive\n" {
+		t.Errorf("it says %q", got)
+	}
+}

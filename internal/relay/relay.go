@@ -1,0 +1,72 @@
+// Package relay joins two connections that speak what the one between them does not understand.
+//
+// Words: the client is who asked for the connection; the guest is what it leads to, which knows no half close: it
+// is not told that the client has said its last, because closing would drop what it has still to say.
+//
+//	defer relay.Watch(ctx, hangUp)()
+//	relay.Join(client, interrupt, guest)
+package relay
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+)
+
+const (
+	// smallCopy and largeCopy are the buffers of one direction: it begins small, because most connections
+	// are idle, and grows when a read fills it.
+	smallCopy, largeCopy = 2 << 10, 128 << 10
+	// lastWords is how long the guest may go on when the client has hung up.
+	lastWords = 5 * time.Second
+)
+
+// Join copies both ways until the guest hangs up, or has had five seconds after the client did. Then the guest is
+// closed or has ended, and interrupt has been called, which makes reads of the client fail. The client is not
+// closed.
+func Join(client io.ReadWriter, interrupt func(), guest io.ReadWriteCloser) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		pump(client, guest)
+		interrupt()
+	})
+	pump(guest, client)
+	late := time.AfterFunc(lastWords, func() { _ = guest.Close() })
+	defer late.Stop()
+	wg.Wait()
+}
+
+// pump copies until either side fails or ends.
+func pump(to io.Writer, from io.Reader) {
+	buf := make([]byte, smallCopy)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+		if n == len(buf) && n < largeCopy {
+			buf = make([]byte, min(4*n, largeCopy))
+		}
+	}
+}
+
+// Watch calls f when ctx ends. After forget, f is not called, and does not run any more: what it uses may
+// belong to another by then.
+func Watch(ctx context.Context, f func()) (forget func()) {
+	done := make(chan struct{})
+	unwatch := context.AfterFunc(ctx, func() {
+		defer close(done)
+		f()
+	})
+	return func() {
+		if !unwatch() {
+			<-done
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package snapshot
+
+import (
+	"cmp"
+	"context"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/sandbox"
+	"github.com/daytonaio/runner-android/s3store"
+)
+
+const (
+	// metaDigest is the key of an object's metadata that holds the SHA-256 of the file that it is, in hex.
+	metaDigest = "sha256"
+	// maxListed bounds how many keys one question looks through.
+	maxListed = 100_000
+)
+
+// Shared reports whether snapshots are kept in a bucket, where other hosts find them.
+func (s *Store) Shared() bool { return s.bucket != nil }
+
+// key is where a file of a snapshot is in the bucket; the empty file is all of them.
+func key(name, file string) string { return snapshotsDir + "/" + name + "/" + file }
+
+// errNoBucket says that there is none.
+func errNoBucket() error {
+	return fault.Unsupportedf("this runner has no bucket: set AWS_ENDPOINT_URL, AWS_DEFAULT_BUCKET, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+}
+
+// Remote says what the snapshot of a name is in the bucket. NotFound where that has none.
+func (s *Store) Remote(ctx context.Context, name string) (sandbox.Image, error) {
+	m, raw, err := s.remote(ctx, name)
+	if err != nil {
+		return sandbox.Image{}, err
+	}
+	image := m.image(raw)
+	image.Name = name
+	return image, nil
+}
+
+func (s *Store) remote(ctx context.Context, name string) (Manifest, []byte, error) {
+	if s.bucket == nil {
+		return Manifest{}, nil, fault.NotFoundf("snapshot %s is not on this host, and there is no bucket to look into", name)
+	}
+	if _, _, err := Split(name); err != nil {
+		return Manifest{}, nil, err
+	}
+	raw, err := s.bucket.Get(ctx, key(name, ManifestName), maxManifest)
+	if fault.Is(err, fault.NotFound) {
+		bucket, at := s.bucket.Bucket()
+		return Manifest{}, nil, fault.NotFoundf("snapshot %s is neither on this host nor in the bucket %s at %s", name, bucket, at)
+	}
+	if err != nil {
+		return Manifest{}, nil, err
+	}
+	m, err := Parse(raw)
+	return m, raw, fault.Op("snapshot "+name+" in the bucket", err)
+}
+
+// RemoveRemote takes a snapshot out of the bucket: its manifest first, without which it does not exist. An absent one is
+// no error, and what an upload left that did not come to its end is removed as well.
+func (s *Store) RemoveRemote(ctx context.Context, name string) error {
+	if s.bucket == nil {
+		return errNoBucket()
+	}
+	if _, _, err := Split(name); err != nil {
+		return err
+	}
+	if err := s.bucket.Delete(ctx, key(name, ManifestName)); err != nil {
+		return err
+	}
+	var keys []string
+	for o, err := range s.bucket.List(ctx, key(name, "")) {
+		if err != nil {
+			return err
+		}
+		keys = append(keys, o.Key)
+	}
+	if _, err := s.bucket.AbortStale(ctx, key(name, ""), 0); err != nil {
+		return err
+	}
+	return s.bucket.Delete(ctx, keys...)
+}
+
+// staleUpload is the age from which an unfinished upload is nobody's any more.
+const staleUpload = 48 * time.Hour
+
+// AbortStale ends the uploads of snapshots that nobody goes on with, so that their parts cost no room.
+func (s *Store) AbortStale(ctx context.Context) (aborted int, err error) {
+	if s.bucket == nil {
+		return 0, nil
+	}
+	return s.bucket.AbortStale(ctx, snapshotsDir+"/", staleUpload)
+}
+
+// manifests lists those below a prefix of the bucket, the newest first.
+func (s *Store) manifests(ctx context.Context, prefix string) (found []s3store.Object, err error) {
+	n := 0
+	for o, err := range s.bucket.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if name, ok := strings.CutSuffix(o.Key, "/"+ManifestName); ok && isName(strings.TrimPrefix(name, snapshotsDir+"/")) {
+			found = append(found, o)
+		}
+		if n++; n >= maxListed {
+			break
+		}
+	}
+	slices.SortFunc(found, func(a, b s3store.Object) int {
+		return cmp.Or(b.Modified.Compare(a.Modified), strings.Compare(b.Key, a.Key))
+	})
+	return found, nil
+}
+
+func isName(name string) bool {
+	_, _, err := Split(name)
+	return err == nil
+}
+
+// nameOf is the snapshot whose manifest an object of [Store.manifests] is.
+func nameOf(o s3store.Object) string {
+	return strings.TrimPrefix(path.Dir(o.Key), snapshotsDir+"/")
+}

@@ -1,0 +1,115 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"path"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/qcow2"
+)
+
+// graftMark is behind the name of a file that is on its way into an instance's directory.
+const graftMark = ".new"
+
+// Graft puts the saved files of a snapshot directory into the place of those of a stopped device, which has been started
+// once from the same images. Each file is replaced in one step, the disk first; doing it again does the same. Conflict,
+// saying what differs, where the disk does not fit; Invalid where a file is not what the manifest says. On failure the
+// device is a mixture and has to be grafted again or removed.
+func (s *Store) Graft(ctx context.Context, dir string, m Manifest, instanceDir string) error {
+	if err := s.graftDisk(ctx, dir, m, instanceDir); err != nil {
+		return fault.Op("graft the disk of "+dir, err)
+	}
+	for _, f := range savedFiles() {
+		if !f.back || f.name == overlayName {
+			continue
+		}
+		if err := s.putBack(ctx, dir, m, instanceDir, f.name); err != nil {
+			return fault.Op("put back "+f.name+" of "+dir, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) graftDisk(ctx context.Context, dir string, m Manifest, instanceDir string) error {
+	from, to := path.Join(dir, DataDir, overlayName), path.Join(instanceDir, overlayName)
+	if err := s.verify(ctx, m, overlayName, from); err != nil {
+		return err
+	}
+	saved, err := s.header(ctx, from)
+	if err != nil {
+		return err
+	}
+	fresh, err := s.header(ctx, to)
+	if err != nil {
+		return err
+	}
+	if err := saved.Fits(fresh); err != nil {
+		return err
+	}
+	return s.replace(ctx, from, to, func(aside string) error { return s.host.Overwrite(ctx, to, aside, qcow2.ClusterSize) })
+}
+
+// putBack replaces one file. One that the snapshot has not is removed: host and guest would not fit otherwise.
+func (s *Store) putBack(ctx context.Context, dir string, m Manifest, instanceDir, name string) error {
+	from, to := path.Join(dir, DataDir, name), path.Join(instanceDir, name)
+	if _, err := s.host.Lstat(ctx, from); fault.Is(err, fault.NotFound) {
+		if _, listed := m.file(name); listed {
+			return fault.Invalidf("the manifest lists it, and it is not there")
+		}
+		return s.host.RemoveAll(ctx, to)
+	}
+	if err := s.verify(ctx, m, name, from); err != nil {
+		return err
+	}
+	if err := s.host.MkdirAll(ctx, path.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return s.replace(ctx, from, to, func(string) error { return nil })
+}
+
+// replace copies a file beside the one that it replaces, has it changed, and renames it over it.
+func (s *Store) replace(ctx context.Context, from, to string, change func(aside string) error) (err error) {
+	aside := to + graftMark
+	if err := s.host.RemoveAll(ctx, aside); err != nil { // of a graft that a kill cut short
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.host.RemoveAll(context.WithoutCancel(ctx), aside))
+		}
+	}()
+	if _, err := s.host.Copy(ctx, from, aside); err != nil {
+		return err
+	}
+	if err := change(aside); err != nil {
+		return err
+	}
+	if err := s.host.GiveToDeviceUser(ctx, aside); err != nil {
+		return err
+	}
+	return s.host.Rename(ctx, aside, to)
+}
+
+// verify compares a file with what the manifest says of it. Of an unverified manifest there is nothing to compare.
+func (s *Store) verify(ctx context.Context, m Manifest, name, file string) error {
+	info, err := s.host.Lstat(ctx, file)
+	if err != nil {
+		return err
+	}
+	if !info.Mode.IsRegular() {
+		return fault.Invalidf("%s is not a regular file", file)
+	}
+	listed, there := m.file(name)
+	switch {
+	case !there && !m.Verified():
+		return nil
+	case !there:
+		return fault.Invalidf("%s is there, and the manifest does not list it", file)
+	case info.Size != listed.Size:
+		return fault.Invalidf("%s has %d bytes, and the manifest says %d", file, info.Size, listed.Size)
+	case listed.SHA256 == "":
+		return nil
+	}
+	return fault.Op(file+" is damaged", s.check(ctx, listed, file))
+}
