@@ -7,7 +7,6 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/sandbox"
-	"github.com/daytonaio/runner-android/messages"
 )
 
 type metrics struct {
@@ -129,13 +128,13 @@ func (m *metrics) finished(kind opKind, err error, took time.Duration) {
 }
 
 // transferred counts a work on a snapshot.
-func (m *metrics) transferred(work string, err error, p messages.SnapshotProgress) {
+func (m *metrics) transferred(work string, err error, moved int64) {
 	outcome := "ok"
 	if err != nil {
 		outcome = fault.KindOf(err).String()
 	}
 	m.transfers.WithLabelValues(work, outcome).Inc()
-	m.transferBytes.WithLabelValues(work).Add(float64(p.Moved))
+	m.transferBytes.WithLabelValues(work).Add(float64(moved))
 }
 
 // container counts an operation under Daytona's name.

@@ -112,6 +112,13 @@ func (f *fakeSaved) Pending(context.Context) ([]string, error) {
 	return slices.Clone(f.pending), nil
 }
 
+func (f *fakeSaved) DropUnsent(ctx context.Context, name, _ string) (bool, error) {
+	if pending, _ := f.Pending(ctx); !slices.Contains(pending, name) {
+		return false, nil
+	}
+	return f.Remove(ctx, name)
+}
+
 func (f *fakeSaved) Remove(_ context.Context, name string) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

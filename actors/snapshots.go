@@ -134,9 +134,15 @@ func (s *Snapshots) onGet(msg messages.GetSnapshot) {
 }
 
 func (s *Snapshots) onRemove(msg messages.RemoveSnapshot) {
-	if t, busy := s.transfers[msg.Name]; busy {
-		s.Refuse(fault.Conflictf("snapshot %s is being made from %s; remove it when that has ended", msg.Name, t.source))
-		return
+	name, err := s.world.Saved.NameOf(msg.Name)
+	if err != nil {
+		name = msg.Name // a base image
+	}
+	for _, n := range []string{msg.Name, name} {
+		if t, busy := s.transfers[n]; busy {
+			s.Refuse(fault.Conflictf("snapshot %s is being made from %s; remove it when that has ended", n, t.source))
+			return
+		}
 	}
 	delete(s.past, msg.Name)
 	s.answerLater(func(ctx context.Context) (any, error) { return messages.Done{}, s.remove(ctx, msg) })

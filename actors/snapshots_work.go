@@ -115,10 +115,7 @@ func (w *world) fetch(ctx context.Context, name string, report func(sandbox.Phas
 // onTake has a sandbox saved under a name, and sent to the bucket where there is one.
 func (s *Snapshots) onTake(msg messages.TakeSnapshot) {
 	s.transfer(msg.Name, workTake, "sandbox "+string(msg.ID), s.Take(), func(ctx context.Context, p *pace) (sandbox.Image, error) {
-		if err := s.dropUnsent(ctx, msg); err != nil {
-			return sandbox.Image{}, err
-		}
-		if err := s.captureHalted(ctx, msg); err != nil {
+		if err := s.take(ctx, msg); err != nil {
 			return sandbox.Image{}, err
 		}
 		if s.world.Saved.Shared() {
@@ -130,35 +127,31 @@ func (s *Snapshots) onTake(msg messages.TakeSnapshot) {
 	})
 }
 
-// dropUnsent makes room for a snapshot whose predecessor of the same name was never sent: it failed, and who asks again
-// wants the data of now.
-func (s *Snapshots) dropUnsent(ctx context.Context, msg messages.TakeSnapshot) error {
-	info, err := s.world.ask(ctx, messages.GetSandbox{ID: msg.ID})
-	if now, known := info.(sandbox.Info); err != nil || !known || now.State != sandbox.Started && now.State != sandbox.Stopped {
-		return nil //nolint:nilerr // it will be refused, and the other one stays
-	}
-	names, err := s.world.Saved.Pending(ctx)
+// take captures a sandbox. A snapshot of it by the same name that was never sent makes room: that failed, and who asks
+// again wants the data of now.
+func (s *Snapshots) take(ctx context.Context, msg messages.TakeSnapshot) error {
+	answer, err := s.world.ask(ctx, messages.GetSandbox{ID: msg.ID})
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if name == msg.Name {
-			s.world.Log.Info("a snapshot that was not sent is taken once more", zap.String("snapshot", name))
-			_, err = s.world.Saved.Remove(ctx, name)
+	now, _ := answer.(sandbox.Info)
+	if now.State == sandbox.Started || now.State == sandbox.Stopped { // else it will be refused, and the other one stays
+		dropped, err := s.world.Saved.DropUnsent(ctx, msg.Name, string(msg.ID))
+		if err != nil {
+			return err
+		}
+		if dropped {
+			s.world.Log.Info("a snapshot that was not sent is taken once more", zap.String("snapshot", msg.Name))
 		}
 	}
-	return err
+	if msg.Halt && now.State == sandbox.Started {
+		return s.captureHalted(ctx, msg)
+	}
+	return s.capture(ctx, msg.ID, msg.Name)
 }
 
-// captureHalted is capture, of a sandbox that is stopped for it where that is asked for. It is started again in every case.
+// captureHalted is capture, of a sandbox that is stopped for it. It is started again in every case.
 func (s *Snapshots) captureHalted(ctx context.Context, msg messages.TakeSnapshot) (err error) {
-	info, err := s.world.ask(ctx, messages.GetSandbox{ID: msg.ID})
-	if err != nil {
-		return err
-	}
-	if now, known := info.(sandbox.Info); !msg.Halt || !known || now.State != sandbox.Started {
-		return s.capture(ctx, msg.ID, msg.Name)
-	}
 	if _, err := s.world.ask(ctx, messages.StopSandbox{ID: msg.ID}); err != nil {
 		return err
 	}
@@ -209,7 +202,7 @@ func (s *Snapshots) onBackUp(msg backUp) {
 			return sandbox.Image{}, err
 		}
 		s.tidyBackups(ctx, name)
-		return s.world.Saved.Remote(ctx, name)
+		return sandbox.Image{Name: name}, nil
 	})
 }
 

@@ -121,6 +121,8 @@ type Saved interface {
 	Push(ctx context.Context, name string, report func(sandbox.Progress)) error
 	// Pending lists the names that are to be sent and were not.
 	Pending(ctx context.Context) ([]string, error)
+	// DropUnsent is Remove, for one of that sandbox that is to be sent and was not.
+	DropUnsent(ctx context.Context, name, sandbox string) (removed bool, err error)
 	// Remove takes one away with its files, and reports whether it was one: base images stay.
 	Remove(ctx context.Context, name string) (removed bool, err error)
 	// RemoveRemote takes one out of the bucket.

@@ -100,7 +100,7 @@ func (s *Snapshots) onTransferred(msg transferred) {
 	if msg.err != nil {
 		ended.Failure = msg.err.Error()
 	}
-	s.world.metrics.transferred(t.work, msg.err, ended)
+	s.world.metrics.transferred(t.work, msg.err, ended.Moved)
 	t.pace.end(msg.err)
 	s.remember(ended)
 }

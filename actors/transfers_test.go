@@ -174,6 +174,8 @@ func TestBackUp(t *testing.T) {
 		}
 		_, err := r.ask(messages.BackUpSandbox{ID: "a", Ref: "h/p/backup-a:2"})
 		wantKind(r.T, err, fault.Conflict)
+		_, err = r.ask(messages.RemoveSnapshot{Name: backup.Ref})
+		wantKind(r.T, err, fault.Conflict)
 		if _, err := done(); err != nil {
 			r.Error(err)
 		}

@@ -58,20 +58,28 @@ func (c *Catalog) InspectSource(ctx context.Context, ref string) (sandbox.Image,
 	return c.identify(ctx, base)
 }
 
-// identify reads the image, but for a snapshot, whose manifest says what it is made of.
+// identify reads the image, but for a snapshot, whose manifest says what it is made of. A file of that name beside a base
+// image is somebody else's.
 func (c *Catalog) identify(ctx context.Context, base Base) (sandbox.Image, error) {
-	manifest, err := c.host.ReadFile(ctx, filepath.Join(base.Dir, snapshot.ManifestName), 0)
-	if err == nil {
-		id, err := snapshot.Identify(manifest)
-		id.Name = base.Name
-		return id, err
-	}
-	if !fault.Is(err, fault.NotFound) {
+	switch _, err := c.host.Lstat(ctx, filepath.Join(base.Dir, snapshot.DataDir)); {
+	case err == nil:
+		return c.identifySnapshot(ctx, base)
+	case !fault.Is(err, fault.NotFound):
 		return sandbox.Image{}, err
 	}
-	base, err = c.Digest(ctx, base)
+	base, err := c.Digest(ctx, base)
 	if err != nil {
 		return sandbox.Image{}, err
 	}
 	return identity(base), nil
+}
+
+func (c *Catalog) identifySnapshot(ctx context.Context, base Base) (sandbox.Image, error) {
+	manifest, err := c.host.ReadFile(ctx, filepath.Join(base.Dir, snapshot.ManifestName), 0)
+	if err != nil {
+		return sandbox.Image{}, err
+	}
+	id, err := snapshot.Identify(manifest)
+	id.Name = base.Name
+	return id, err
 }

@@ -78,6 +78,17 @@ func TestTheHashIsKeptFromVersionToVersion(t *testing.T) {
 	}
 }
 
+// Ensure a file named as a snapshot's manifest leaves a base image what it is, and of another content another.
+func TestAManifestBesideABaseImageIsNoSnapshots(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	without := inspect(t, w.catalog, "android-LATEST")
+	put(t, `{"baseImage":"of somebody else"}`, w.images, "manifest.json")
+	if with := inspect(t, w.catalog, "android-LATEST"); with != without {
+		t.Errorf("got %+v, want %+v", with, without)
+	}
+}
+
 func TestDifferentImagesHaveDifferentHashes(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, dir string){

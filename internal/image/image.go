@@ -90,7 +90,7 @@ func (c *Catalog) find(ctx context.Context, name string) (dir string, files []Fi
 		return "", nil, err
 	}
 	dir, err = c.host.EvalSymlinks(ctx, path)
-	if fault.Is(err, fault.NotFound) && strings.Contains(name, "/") {
+	if org, _, _ := snapshot.Split(name); fault.Is(err, fault.NotFound) && org != "" {
 		// The specification has snapshots beside the artifacts, too.
 		dir, err = c.host.EvalSymlinks(ctx, strings.Replace(path, c.artifacts, filepath.Dir(c.artifacts), 1))
 	}

@@ -165,6 +165,19 @@ func (f *full) DiskFree(context.Context, string) (total, available int64, err er
 	return 1 << 40, f.free, nil
 }
 
+// filling is a host whose disk has room at the first look only.
+type filling struct {
+	host.Host
+	looks int
+}
+
+func (f *filling) DiskFree(context.Context, string) (total, available int64, err error) {
+	if f.looks++; f.looks > 1 {
+		return 1 << 40, 0, nil
+	}
+	return 1 << 40, 1 << 40, nil
+}
+
 func (f *full) Create(ctx context.Context, p string, n int64) (host.Writer, error) {
 	w, err := f.Host.Create(ctx, p, n)
 	return &fullWriter{w, f}, err

@@ -35,6 +35,11 @@ func (s *Store) newPull(name string) *pull { return &pull{transfer{Store: s, nam
 // it had not fetched.
 func (s *Store) Pull(ctx context.Context, name string, report func(sandbox.Progress)) (err error) {
 	defer func() { err = fault.Op("fetch snapshot "+name, err) }()
+	end, err := s.turn(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer end()
 	dir, err := s.place(ctx, name)
 	if err != nil {
 		return err
@@ -72,6 +77,32 @@ func (s *Store) Pull(ctx context.Context, name string, report func(sandbox.Progr
 		return err
 	}
 	return s.publish(ctx, aside, dir)
+}
+
+// turn waits for another pull of the same name, which may have brought what this one wants. The pull lasts until end is
+// called.
+func (s *Store) turn(ctx context.Context, name string) (end func(), err error) {
+	for {
+		s.turns.Lock()
+		other, busy := s.pulling[name]
+		if !busy {
+			mine := make(chan struct{})
+			s.pulling[name] = mine
+			s.turns.Unlock()
+			return func() {
+				s.turns.Lock()
+				defer s.turns.Unlock()
+				delete(s.pulling, name)
+				close(mine)
+			}, nil
+		}
+		s.turns.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // preparePull makes the directory of a pull. What another pull left stays if it was of the same manifest.

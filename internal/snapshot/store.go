@@ -31,7 +31,8 @@ type Options struct {
 }
 
 // Store is the snapshots of one artifacts directory, and of the bucket that hosts share. It is safe for concurrent use;
-// of one name only one taking, transfer or removal may be under way, which its caller sees to.
+// pulls of one name take
+// turns, and of its takings, pushes and removals only one may be under way, which its caller sees to.
 type Store struct {
 	host     host.Host
 	bucket   *s3store.Store
@@ -45,6 +46,9 @@ type Store struct {
 	publishing sync.Mutex    // one rename at a time
 	fetching   chan struct{} // holds a value while a base image is fetched
 
+	turns   sync.Mutex               // guards pulling
+	pulling map[string]chan struct{} // the pulls under way, by name; closed at their ends
+
 	reading sync.Mutex // guards known
 	known   map[stamp]File
 }
@@ -52,7 +56,8 @@ type Store struct {
 // New makes a store; nothing is touched.
 func New(o Options) *Store {
 	return &Store{
-		host: o.Host, bucket: o.Bucket, images: o.Images, compress: o.Compress, known: map[stamp]File{}, fetching: make(chan struct{}, 1),
+		host: o.Host, bucket: o.Bucket, images: o.Images, compress: o.Compress, known: map[stamp]File{},
+		fetching: make(chan struct{}, 1), pulling: map[string]chan struct{}{},
 		dir:      path.Join(o.Artifacts, snapshotsDir),
 		other:    path.Join(path.Dir(path.Clean(o.Artifacts)), snapshotsDir),
 		kept:     path.Join(o.Artifacts, imagesDir),

@@ -21,17 +21,15 @@ const (
 	recoverLimit = 7 * time.Minute
 	usualLimit   = 8 * time.Minute
 	inspectLimit = 25 * time.Second
-	pullLimit    = time.Hour
-
-	// Two hours without a sign of life; a runner gives many.
-	snapshotLimit = 110 * time.Minute
-	backupLimit   = 110 * time.Minute
+	// What moves a snapshot is given up after two hours without a sign of life; a runner gives many.
+	transferLimit = 110 * time.Minute
 )
 
 // kind is one row of the table of job types.
 type kind struct {
 	limit time.Duration
 	boots bool
+	aside bool // the API orders other jobs of the same subject beside it
 	// command makes the message of a job; an error is why it cannot be done at all.
 	command func(wire.Job) (any, error)
 	// result makes the DTO of what the command was answered with; nil: the job has none.
@@ -44,19 +42,18 @@ func row(jobType string) kind { return table()[jobType] }
 // table has a row for every type of both generations.
 func table() map[string]kind {
 	return map[string]kind{
-		wire.JobCreateSandbox:   {createLimit, true, createSandbox, begun},
-		wire.JobStartSandbox:    {startLimit, true, startSandbox, begun},
-		wire.JobStopSandbox:     {usualLimit, false, stopSandbox, nil},
-		wire.JobDestroySandbox:  {usualLimit, false, destroySandbox, nil},
-		wire.JobRecoverSandbox:  {recoverLimit, true, recoverSandbox, nil},
-		wire.JobResizeSandbox:   {usualLimit, false, resizeSandbox, nil},
-		wire.JobUpdateNetwork:   {usualLimit, false, updateNetwork, nil},
-		wire.JobPullSnapshot:    {pullLimit, false, pullSnapshot, pulled},
-		wire.JobRemoveSnapshot:  {usualLimit, false, removeSnapshot, nil},
-		wire.JobInspectSnapshot: {inspectLimit, false, inspectSnapshot, inspected},
-
-		wire.JobSnapshotSandbox: {snapshotLimit, false, snapshotSandbox, taken},
-		wire.JobCreateBackup:    {backupLimit, false, createBackup, nil},
+		wire.JobCreateSandbox:   {limit: createLimit, boots: true, command: createSandbox, result: begun},
+		wire.JobStartSandbox:    {limit: startLimit, boots: true, command: startSandbox, result: begun},
+		wire.JobStopSandbox:     {limit: usualLimit, command: stopSandbox},
+		wire.JobDestroySandbox:  {limit: usualLimit, command: destroySandbox},
+		wire.JobRecoverSandbox:  {limit: recoverLimit, boots: true, command: recoverSandbox},
+		wire.JobResizeSandbox:   {limit: usualLimit, command: resizeSandbox},
+		wire.JobUpdateNetwork:   {limit: usualLimit, command: updateNetwork},
+		wire.JobPullSnapshot:    {limit: transferLimit, command: pullSnapshot, result: pulled},
+		wire.JobRemoveSnapshot:  {limit: usualLimit, command: removeSnapshot},
+		wire.JobInspectSnapshot: {limit: inspectLimit, command: inspectSnapshot, result: inspected},
+		wire.JobSnapshotSandbox: {limit: transferLimit, command: snapshotSandbox, result: taken},
+		wire.JobCreateBackup:    {limit: transferLimit, aside: true, command: createBackup},
 
 		wire.JobBuildSnapshot: refused(wire.NoBuild),
 		wire.JobForkSandbox:   refused(wire.NoFork),
@@ -83,8 +80,7 @@ const unknownType = "UNKNOWN"
 func translate(j wire.Job) messages.Job {
 	k, known := table()[j.Type]
 	m := messages.Job{
-		ID: j.ID, Type: j.Type, Subject: j.ResourceID, About: j.ResourceType, Limit: k.limit, Boots: k.boots,
-		Aside: j.Type == wire.JobCreateBackup, // the API orders a start beside it
+		ID: j.ID, Type: j.Type, Subject: j.ResourceID, About: j.ResourceType, Limit: k.limit, Boots: k.boots, Aside: k.aside,
 		Trace: traceOf(j),
 	}
 	if !known {
