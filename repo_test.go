@@ -49,15 +49,16 @@ var layers = map[string][]string{
 	"internal/forward":  {"internal/relay", "internal/fault"},
 	"s3store":           {"internal/fault"},
 	// 2: mechanisms
-	"internal/cvd":      {"internal/host", "internal/sandbox", "internal/fault"},
-	"internal/ledger":   {"internal/jsonkeep", "internal/host", "internal/sandbox", "internal/fault"},
-	"internal/image":    {"internal/snapshot", "internal/host", "internal/sandbox", "internal/fault"},
-	"internal/capacity": {"internal/host", "internal/sandbox", "internal/fault"},
-	"internal/doctor":   {"internal/host", "internal/cvd", "internal/sandbox", "internal/fault"},
-	"internal/snapshot": {"s3store", "internal/host", "internal/qcow2", "internal/jsonkeep", "internal/sandbox", "internal/fault"},
+	"internal/cvd":          {"internal/host", "internal/sandbox", "internal/fault"},
+	"internal/ledger":       {"internal/jsonkeep", "internal/host", "internal/sandbox", "internal/fault"},
+	"internal/image":        {"internal/snapshot", "internal/host", "internal/sandbox", "internal/fault"},
+	"internal/capacity":     {"internal/host", "internal/sandbox", "internal/fault"},
+	"internal/doctor":       {"internal/host", "internal/cvd", "internal/sandbox", "internal/fault"},
+	"internal/snapshot":     {"s3store", "internal/host", "internal/qcow2", "internal/jsonkeep", "internal/sandbox", "internal/fault"},
+	"internal/disktemplate": {"internal/host", "internal/qcow2", "internal/fault"},
 	"internal/device": {
 		"internal/cvd", "internal/adb", "internal/operator", "internal/image", "internal/ledger", "internal/snapshot",
-		"internal/obs", "internal/host", "internal/sandbox", "internal/fault",
+		"internal/disktemplate", "internal/obs", "internal/host", "internal/sandbox", "internal/fault",
 	},
 	// 3: what is said
 	"messages": {"internal/sandbox", "internal/fault"},

@@ -19,6 +19,7 @@ import (
 	"github.com/daytonaio/runner-android/internal/cvd"
 	"github.com/daytonaio/runner-android/internal/daytona"
 	"github.com/daytonaio/runner-android/internal/device"
+	"github.com/daytonaio/runner-android/internal/disktemplate"
 	"github.com/daytonaio/runner-android/internal/doctor"
 	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/image"
@@ -158,7 +159,8 @@ func (a *App) wire(ctx context.Context, cfg configs.Config, h host.Host, uid int
 		ADB: func(ctx context.Context) error { return health.ADB(a.actors)(ctx) },
 	})
 	devices, problems, err := device.Load(ctx, device.Options{
-		Host: h, CVD: client, ADB: a.pool, Ledger: book, Images: images, Snapshots: store, Operator: a.operator, SuspectKVM: physician.SuspectKVM,
+		Host: h, CVD: client, ADB: a.pool, Ledger: book, Images: images, Snapshots: store,
+		Templates: disktemplate.New(h, cfg.Host.ArtifactsPath), Operator: a.operator, SuspectKVM: physician.SuspectKVM,
 		Paths: cvd.Paths{Runtime: cfg.Host.RuntimePath, Tmp: cfg.Host.TempDir, UID: uid},
 		Log:   a.log.Named("device"), ADBBasePort: cfg.Device.ADBBasePort,
 		GPUMode: cfg.Device.GPUMode, Audio: cfg.Device.Audio,

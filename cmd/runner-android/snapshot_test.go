@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // save takes a snapshot of a sandbox over REST and returns its hash.
@@ -187,5 +189,78 @@ func TestADeviceIsLetGoOnByTheNextRunner(t *testing.T) {
 	r.wantState("a", "started")
 	if got := r.exec("a", "echo alive"); got != "alive\n" {
 		t.Errorf("it says %q", got)
+	}
+}
+
+// Ensure a second sandbox of a snapshot needs one boot, that where assembly loses its disk all the same it gets its data in
+// two, and that it is not tried again.
+func TestASnapshotIsPutBackInOneBoot(t *testing.T) {
+	for _, version := range []string{"1.40.0", "1.55.2"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			h := startHost(t, "--version", version)
+			r := startRunner(h)
+			r.create("a")
+			r.exec("a", "echo kept > /data/local/tmp/f")
+			r.save("a", "acme", "golden")
+			r.want(http.StatusOK, "POST", "/sandboxes/a/destroy", nil)
+			for _, is := range []struct {
+				id    string
+				wipes int
+				boots int
+			}{{"b", 0, 2}, {"c", 0, 1}, {"d", 1, 3}, {"e", 0, 2}} {
+				if is.wipes > 0 {
+					h.inject("wipe_on_start", "start", is.wipes)
+				}
+				r.createFrom(is.id, "acme/golden")
+				if got := strings.Count(r.log.String(), fmt.Sprintf(`"cvd launched","sandbox_id":%q`, is.id)); got != is.boots {
+					t.Errorf("%s was booted %d times, want %d", is.id, got, is.boots)
+				}
+				if got := r.exec(is.id, "cat /data/local/tmp/f"); got != "kept\n" {
+					t.Errorf("%s holds %q", is.id, got)
+				}
+				r.want(http.StatusOK, "POST", "/sandboxes/"+is.id+"/stop", nil)
+				r.want(http.StatusOK, "POST", "/sandboxes/"+is.id+"/start", "{}")
+				if got := r.exec(is.id, "cat /data/local/tmp/f"); got != "kept\n" {
+					t.Errorf("%s holds %q after its next start", is.id, got)
+				}
+				r.want(http.StatusOK, "POST", "/sandboxes/"+is.id+"/destroy", nil)
+			}
+			if why, err := filepath.Glob(h.get("CVD_ARTIFACTS_PATH") + "/.templates/*/unfit"); err != nil || len(why) != 1 {
+				t.Errorf("distrusted: %q, %v", why, err)
+			}
+			h.wantClean()
+		})
+	}
+}
+
+// Ensure a runner that is killed while a sandbox boots with its snapshot's data leaves that to the next one.
+func TestARestoreIsCarriedOn(t *testing.T) {
+	t.Parallel()
+	h := startHost(t, "--boot-time", "3s")
+	r := startRunner(h)
+	r.create("a")
+	r.exec("a", "echo kept > /data/local/tmp/f")
+	r.save("a", "acme", "golden")
+	r.createFrom("b", "acme/golden") // leaves what spares c a boot
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = r.do("POST", "/sandboxes", `{"id":"c","userId":"u","osUser":"u","snapshot":"acme/golden","cpuQuota":1,"memoryQuota":2}`)
+	}()
+	eventually(t, 20*time.Second, "c boots", func() error {
+		if !strings.Contains(r.log.String(), `"cvd launched","sandbox_id":"c"`) {
+			return errors.New("it was not launched")
+		}
+		return nil
+	})
+	r.kill()
+	<-ended
+	r = startRunner(h)
+	r.wantState("c", "started")
+	for _, id := range []string{"b", "c"} {
+		if got := r.exec(id, "cat /data/local/tmp/f"); got != "kept\n" {
+			t.Errorf("%s holds %q", id, got)
+		}
 	}
 }

@@ -11,12 +11,14 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
+	"github.com/daytonaio/runner-android/internal/sandbox"
 )
 
 // Deadlines of the commands, inside whatever the caller's context allows. None of cvd's own
 // commands has a limit of its own that can be relied on.
 const (
 	fleetLimit        = 30 * time.Second // 5 s for each hung instance, one after the other
+	createLimit       = 30 * time.Second // without a start
 	stopLimit         = 30 * time.Second
 	removeLimit       = 2 * time.Minute // stops first where needed, then deletes gigabytes
 	versionLimit      = 20 * time.Second
@@ -88,6 +90,21 @@ func (c *Client) Stop(ctx context.Context, group string) error {
 // process still alive: end those first.
 func (c *Client) Remove(ctx context.Context, group string) error {
 	return c.onGroup(ctx, removeLimit, group, "rm")
+}
+
+// CreateStopped makes a group with one device, number n, which cvd then knows and has not started; its directory holds
+// nothing of it yet. A failure is a LaunchError where cvd says why.
+func (c *Client) CreateStopped(ctx context.Context, group string, n sandbox.Instance, hostPath, productPath string) error {
+	if err := checkGroup(group); err != nil {
+		return err
+	}
+	_, err := c.run(ctx, createLimit, append(CreateArgsFrom(group, n, hostPath, productPath, nil), "--nostart")...)
+	c.changes.Add(1)
+	var exit *host.ExitError
+	if errors.As(err, &exit) {
+		err = launchFailure(exit.Code, exit.Stderr)
+	}
+	return fault.Op("create group "+group, err)
 }
 
 func (c *Client) onGroup(ctx context.Context, limit time.Duration, group, verb string) error {

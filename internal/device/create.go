@@ -83,10 +83,7 @@ func (d *Device) Create(ctx context.Context, n sandbox.Instance, report func(san
 		return nil // to be created and not started
 	}
 	for attempt := 1; ; attempt++ {
-		err := d.firstBoot(ctx, resumed || attempt > 1, report)
-		if err == nil {
-			err = d.restore(ctx, report)
-		}
+		err := d.makeOnce(ctx, resumed || attempt > 1, report)
 		var taken *sandbox.NumberTaken
 		var said *cvd.LaunchError
 		switch {
@@ -126,7 +123,21 @@ func (d *Device) launchSpec(n sandbox.Instance, r sandbox.Resources, hostPath, p
 	}
 }
 
-// firstBoot is one attempt. Where something may be left of an earlier one, that is looked at
+// makeOnce is one attempt at the device with its snapshot's data. It is looked for what is left of another first where again
+// is set.
+func (d *Device) makeOnce(ctx context.Context, again bool, report func(sandbox.Phase)) error {
+	if !again {
+		if done, err := d.restoreAtOnce(ctx, report); done || err != nil {
+			return err
+		}
+	}
+	if err := d.firstBoot(ctx, again, report); err != nil {
+		return err
+	}
+	return d.restore(ctx, report)
+}
+
+// firstBoot is one attempt at an empty device. Where something may be left of an earlier one, that is looked at
 // first: cvd before 1.54 would reuse a group of the same name, running or not.
 func (d *Device) firstBoot(ctx context.Context, again bool, report func(sandbox.Phase)) error {
 	if again {
@@ -185,10 +196,15 @@ func (d *Device) carryOn(ctx context.Context, verb string, report func(sandbox.P
 	return true, d.follow(ctx, l, func() {}, report)
 }
 
+// transient reports whether a boot failed as one does that may succeed when it is repeated.
+func transient(err error) bool {
+	var b *bootError
+	return errors.As(err, &b) && b.transient
+}
+
 // worthRetrying reports whether a second attempt makes sense and has the time for a boot.
 func (d *Device) worthRetrying(ctx context.Context, err error) bool {
-	var b *bootError
-	if !errors.As(err, &b) || !b.transient {
+	if !transient(err) {
 		return false
 	}
 	deadline, limited := ctx.Deadline()

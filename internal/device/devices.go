@@ -12,6 +12,7 @@ import (
 
 	"github.com/daytonaio/runner-android/internal/adb"
 	"github.com/daytonaio/runner-android/internal/cvd"
+	"github.com/daytonaio/runner-android/internal/disktemplate"
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/image"
@@ -31,6 +32,8 @@ type Options struct {
 	Images *image.Catalog
 	// Snapshots is where devices' data are saved; nil: nowhere.
 	Snapshots *snapshot.Store
+	// Templates spare a device that is made of a snapshot its first boot; nil only without Snapshots.
+	Templates *disktemplate.Store
 	Paths     cvd.Paths
 	Log       *zap.Logger // nil: silent
 	// Operator is where devices show their screens; nil: nobody looks.

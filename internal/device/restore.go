@@ -2,11 +2,14 @@ package device
 
 import (
 	"context"
+	"errors"
+	"path"
 	"strings"
 
 	"go.uber.org/zap"
 
 	"github.com/daytonaio/runner-android/internal/cvd"
+	"github.com/daytonaio/runner-android/internal/disktemplate"
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/image"
 	"github.com/daytonaio/runner-android/internal/ledger"
@@ -29,9 +32,83 @@ func (d *Device) restorable(ctx context.Context, base image.Base, diskGB int) (d
 	return base.Dir, diskGB, nil
 }
 
+// restoreAtOnce makes the device with the data of its snapshot in one boot, where a template of its disks spares the one
+// that procedure A of restore begins with. It is an optimisation: done is false where there is no template, and where
+// the device did not come up with those data; nothing of it is left then, and the template is distrusted. It is an error
+// where another way would not help.
+func (d *Device) restoreAtOnce(ctx context.Context, report func(sandbox.Phase)) (done bool, err error) {
+	rec := d.record()
+	if rec.Restore == "" {
+		return false, nil
+	}
+	key, err := d.o.Templates.Key(ctx, rec.Paths.ProductPath, rec.Paths.HostPath)
+	if err != nil || !d.o.Templates.Usable(ctx, key) {
+		return false, nil //nolint:nilerr // what is wrong with images or host tools, the ordinary create says better
+	}
+	m, err := d.o.Snapshots.Read(ctx, rec.Restore)
+	if err != nil {
+		return false, fault.Op("read the snapshot", err)
+	}
+	var said *cvd.LaunchError
+	var taken *sandbox.NumberTaken
+	err = d.o.CVD.CreateStopped(ctx, rec.Group, rec.Instance, rec.Paths.HostPath, rec.Paths.ProductPath)
+	if errors.As(err, &said) && said.Class == cvd.GroupExists {
+		return false, nil // it is somebody's: the ordinary create says so, and leaves it
+	}
+	if errors.As(err, &taken) {
+		return false, err
+	}
+	booted := false
+	if err == nil {
+		err = d.placeDisks(ctx, key, m, report)
+	}
+	if err == nil {
+		booted = true
+		err = d.bootRestored(ctx, m, report)
+	}
+	if err == nil || ctx.Err() != nil || fault.Is(err, fault.Invalid) { // Invalid: the snapshot is damaged
+		return err == nil, err
+	}
+	d.log.Warn("the snapshot's data cannot be put back in one boot: in two now", zap.Error(err))
+	if booted && !transient(err) {
+		if err := d.o.Templates.Distrust(ctx, key, err.Error()); err != nil {
+			return false, err
+		}
+	}
+	return false, d.cleanUp(ctx)
+}
+
+// placeDisks gives a device that cvd knows, and has never started, the disks that it would have after a boot, with the
+// snapshot's data.
+func (d *Device) placeDisks(ctx context.Context, key string, m snapshot.Manifest, report func(sandbox.Phase)) error {
+	if err := d.learnHome(ctx); err != nil {
+		return fault.Op("find the new group's directory", err)
+	}
+	rec := d.record()
+	if rec.Paths.GroupHome == "" {
+		return fault.Unavailablef("cvd does not say where the new group %s has its files", rec.Group)
+	}
+	site := siteOf(rec)
+	// Of a device that was never started cvd names a directory that will be a link to this one.
+	if err := d.save(ctx, func(r *ledger.Record) { r.Paths.InstanceDir = site.InstanceDir }); err != nil {
+		return err
+	}
+	report(sandbox.Phase{Name: "the snapshot's files are put in place", Step: 1, Of: 1})
+	if err := d.o.Templates.Place(ctx, key, site); err != nil {
+		return err
+	}
+	return d.o.Snapshots.Graft(ctx, rec.Restore, m, site.InstanceDir)
+}
+
+// siteOf is where assembly has the device's files.
+func siteOf(rec ledger.Record) disktemplate.Site {
+	home := rec.Paths.GroupHome
+	return disktemplate.Site{GroupDir: path.Dir(home), InstanceDir: instanceDir(home, rec.Instance), Product: rec.Paths.ProductPath}
+}
+
 // restore puts the data of the snapshot that the device is made from into it, once it has booted for the first time: it
 // is stopped, its files are replaced, and it boots again. The record says so until that has worked, so that whoever
-// carries the create on does all of it again.
+// carries the create on does all of it again. What the next device of the same images needs to do with one boot is kept.
 func (d *Device) restore(ctx context.Context, report func(sandbox.Phase)) error {
 	dir := d.record().Restore
 	if dir == "" {
@@ -46,31 +123,45 @@ func (d *Device) restore(ctx context.Context, report func(sandbox.Phase)) error 
 		return fault.Op("stop the fresh device", err)
 	}
 	rec := d.record()
+	d.keepTemplate(ctx, rec)
 	report(sandbox.Phase{Name: "the snapshot's files are put back", Step: 1, Of: 1})
 	if err := d.o.Snapshots.Graft(ctx, dir, m, rec.Paths.InstanceDir); err != nil {
 		return err
 	}
-	if err := d.bootRestored(ctx, rec, report); err != nil {
-		return fault.Op("boot with the snapshot's data", err)
-	}
-	if err := d.findSentinel(ctx, m); err != nil {
-		return err
-	}
-	d.log.Info("the snapshot's data are back", zap.String("snapshot", dir), zap.Bool("verified", m.Verified()))
-	return d.save(ctx, func(r *ledger.Record) { r.Restore = "" })
+	return d.bootRestored(ctx, m, report)
 }
 
-func (d *Device) bootRestored(ctx context.Context, rec ledger.Record, report func(sandbox.Phase)) error {
+// keepTemplate keeps what assembly made of the device's images. That it cannot costs others a boot, and nothing else.
+func (d *Device) keepTemplate(ctx context.Context, rec ledger.Record) {
+	key, err := d.o.Templates.Key(ctx, rec.Paths.ProductPath, rec.Paths.HostPath)
+	if err == nil {
+		err = d.o.Templates.Keep(ctx, key, siteOf(rec))
+	}
+	if err != nil {
+		d.log.Warn("snapshots of these images will be put back in two boots", zap.Error(err))
+	}
+}
+
+// bootRestored boots a device that was given its snapshot's data, and sees that it has them.
+func (d *Device) bootRestored(ctx context.Context, m snapshot.Manifest, report func(sandbox.Phase)) error {
 	release, err := d.slots.acquire(ctx, forStart)
 	if err != nil {
 		return err
 	}
 	defer release()
+	rec := d.record()
 	before, err := cvd.MarkOverlay(ctx, d.o.Host, rec.Paths.InstanceDir)
 	if err != nil {
 		return err
 	}
-	return d.startWithDisk(ctx, rec, before, release, report)
+	if err := d.startWithDisk(ctx, rec, before, release, report); err != nil {
+		return fault.Op("boot with the snapshot's data", err)
+	}
+	if err := d.findSentinel(ctx, m); err != nil {
+		return err
+	}
+	d.log.Info("the snapshot's data are back", zap.String("snapshot", rec.Restore), zap.Bool("verified", m.Verified()))
+	return d.save(ctx, func(r *ledger.Record) { r.Restore = "" })
 }
 
 // findSentinel looks for what the snapshot's guest was given to remember.

@@ -14,6 +14,7 @@
 package qcow2
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -96,4 +97,22 @@ func (h Header) Fits(fresh Header) error {
 		return nil
 	}
 	return fault.Conflictf("the saved disk does not fit this device, whose images or disk size differ: %s", strings.Join(differ, "; "))
+}
+
+// WithBacking returns an image's first cluster with another backing path, an absolute one, and all else as it is. Invalid
+// where the cluster is no image's, or the path is longer than crosvm reads.
+func WithBacking(first []byte, path string) ([]byte, error) {
+	h, err := Parse(first)
+	if err != nil {
+		return nil, err
+	}
+	offset := int(binary.BigEndian.Uint64(first[8:]))
+	if len(path) > maxBacking || offset+len(path) > ClusterSize {
+		return nil, fault.Invalidf("a backing path of %d bytes; at most %d are read", len(path), maxBacking)
+	}
+	out := bytes.Clone(first[:ClusterSize])
+	clear(out[offset : offset+len(h.Backing)]) // nothing else follows in the cluster
+	copy(out[offset:], path)
+	binary.BigEndian.PutUint32(out[16:], uint32(len(path)))
+	return out, nil
 }

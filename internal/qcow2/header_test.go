@@ -1,6 +1,7 @@
 package qcow2_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"os"
 	"os/exec"
@@ -97,6 +98,50 @@ func checkByQemu(t *testing.T, path string) {
 	}
 	if out, err := exec.Command(program, "check", "-f", "qcow2", path).CombinedOutput(); err != nil {
 		t.Errorf("qemu-img check: %v: %s", err, out)
+	}
+}
+
+// Ensure another backing path, longer or shorter, changes nothing else of a disk of either crosvm, up to the longest that is read.
+func TestWithBacking(t *testing.T) {
+	t.Parallel()
+	for _, style := range []simulated.Style{simulated.Old, simulated.New} {
+		backing := filepath.Join(t.TempDir(), "os_composite.img")
+		if err := os.WriteFile(backing, make([]byte, 1<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file := overlay(t, style, "/a/rather/long/path/that/leaves/something/behind/where/it/is/not/cleared/os_composite.img", "kept", 1<<20)
+		was := parsed(t, file)
+		for _, path := range []string{"/" + strings.Repeat("x", 1022), backing} {
+			head, err := qcow2.WithBacking(first(t, file), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(data, head)
+			if err := os.WriteFile(file, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := parsed(t, file)
+			if got.Backing != path {
+				t.Errorf("%s: backing %q", style, got.Backing)
+			}
+			if got.Backing = was.Backing; got != was {
+				t.Errorf("%s: got %+v, want %+v", style, got, was)
+			}
+		}
+		checkByQemu(t, file)
+		if bytes.Contains(first(t, file), []byte("xx")) {
+			t.Errorf("%s: something of the longer path is left", style)
+		}
+		if _, err := qcow2.WithBacking(first(t, file), strings.Repeat("x", 1024)); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: a longer path: %v", style, err)
+		}
+	}
+	if _, err := qcow2.WithBacking(make([]byte, qcow2.ClusterSize), "/x"); !fault.Is(err, fault.Invalid) {
+		t.Errorf("of nothing: %v", err)
 	}
 }
 
