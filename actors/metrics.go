@@ -20,6 +20,7 @@ type metrics struct {
 	deaths           *prometheus.CounterVec
 	transfers        *prometheus.CounterVec
 	transferBytes    *prometheus.CounterVec
+	bucketUp         prometheus.Gauge
 	commandsRefused  *prometheus.CounterVec
 	admissionRefused prometheus.Counter
 	jobs             jobMetrics
@@ -64,6 +65,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		transferBytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "snapshot_network_bytes_total", Help: "Bytes that works on snapshots moved between this host and the bucket.",
 		}, []string{"work"}),
+		bucketUp: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: ns, Name: "snapshot_bucket_up", Help: "Whether the bucket could be read when it was looked at last; 0 where there is none.",
+		}),
 		commandsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "commands_refused_total", Help: "Commands that the state did not allow.",
 		}, []string{"command", "state"}),
@@ -103,7 +107,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.sandboxes, m.operations, m.probes, m.deaths, m.restarts, m.expired, m.mends, m.orphans,
-			m.transfers, m.transferBytes, m.commandsRefused, m.admissionRefused,
+			m.transfers, m.transferBytes, m.bucketUp, m.commandsRefused, m.admissionRefused,
 			m.containerSeconds, m.containerTotal)
 		reg.MustRegister(m.jobs.all()...)
 		reg.MustRegister(m.crashes.all()...)
@@ -135,6 +139,13 @@ func (m *metrics) transferred(work string, err error, moved int64) {
 	}
 	m.transfers.WithLabelValues(work, outcome).Inc()
 	m.transferBytes.WithLabelValues(work).Add(float64(moved))
+}
+
+func (m *metrics) bucket(up bool) {
+	m.bucketUp.Set(0)
+	if up {
+		m.bucketUp.Set(1)
+	}
 }
 
 // container counts an operation under Daytona's name.

@@ -32,6 +32,12 @@ var _ actors.Saved = (*fakeSaved)(nil)
 
 func (f *fakeSaved) Shared() bool { return f.shared }
 
+func (f *fakeSaved) Check(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
 func (f *fakeSaved) NameOf(ref string) (string, error) {
 	if strings.Contains(ref, ":") {
 		return "backups/" + strings.ReplaceAll(ref[strings.LastIndex(ref, "/")+1:], ":", "_"), nil

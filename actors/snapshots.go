@@ -30,6 +30,7 @@ type Snapshots struct {
 	past      map[string]past      // how the last ones ended, by name
 	unused    []string             // copies that would be collected
 	tidied    time.Time            // when they were looked for
+	bucket    string               // what is wrong with the bucket; empty: nothing, or there is none, or it was not asked yet
 	network   chan struct{}        // holds a value for each transfer that uses the network
 	sending   kernel.Token         // of the pending tick
 	cancel    func()               // the pending tick
@@ -190,6 +191,9 @@ func (s *Snapshots) describe() messages.Node {
 		}
 	}
 	node.Facts = map[string]string{"transfers": strconv.Itoa(len(s.transfers)), "failed_lately": strconv.Itoa(failed)}
+	if s.bucket != "" {
+		node.Facts["bucket"] = s.bucket
+	}
 	if len(s.unused) > 0 {
 		node.Facts["unused"] = strings.Join(s.unused, " ")
 	}

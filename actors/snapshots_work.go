@@ -35,6 +35,7 @@ type (
 	// sendTick makes the actor look for what was not sent, and for what nobody uses; unsent is what there is.
 	sendTick struct{ token kernel.Token }
 	unsent   struct {
+		bucket        error // what is wrong with the bucket
 		names, unused []string
 		tidy          bool // unused ones were looked for
 	}
@@ -229,15 +230,15 @@ func (s *Snapshots) onSendTick(msg sendTick) {
 		return
 	}
 	tidy := time.Since(s.tidied) >= tidyEvery
-	if tidy {
-		s.tidied = time.Now()
-	}
 	s.world.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(s.life, inspectLimit)
 		defer cancel()
 		found := unsent{tidy: tidy}
 		err := kernel.Guarded(s.world.Log, func() (err error) {
-			if found.names, err = s.world.Saved.Pending(ctx); err != nil || !tidy {
+			if found.bucket = s.world.Saved.Check(ctx); found.bucket != nil {
+				found.tidy = false
+			}
+			if found.names, err = s.world.Saved.Pending(ctx); err != nil || !found.tidy {
 				return err
 			}
 			n, err := s.world.Saved.AbortStale(ctx)
@@ -251,7 +252,7 @@ func (s *Snapshots) onSendTick(msg sendTick) {
 			return err
 		})
 		if err != nil && ctx.Err() == nil {
-			s.world.Log.Warn("the bucket, or what is to be sent there, cannot be looked at", zap.Error(err))
+			s.world.Log.Warn("what is to be sent to the bucket, or removed, cannot be looked for", zap.Error(err))
 		}
 		s.self.Tell(found)
 	})
@@ -259,6 +260,7 @@ func (s *Snapshots) onSendTick(msg sendTick) {
 
 // onUnsent sends what an earlier runner, or an earlier attempt, did not.
 func (s *Snapshots) onUnsent(msg unsent) {
+	s.onBucket(msg.bucket)
 	for _, name := range msg.names {
 		if _, busy := s.transfers[name]; busy {
 			continue
@@ -271,9 +273,27 @@ func (s *Snapshots) onUnsent(msg unsent) {
 		})
 	}
 	if msg.tidy {
+		s.tidied = time.Now()
 		s.collect(msg.unused)
 	}
 	s.armSend(sendAgain)
+}
+
+// onBucket notes how the bucket is. It is no part of the host's health, by which Daytona chooses runners: they share it.
+func (s *Snapshots) onBucket(err error) {
+	was := s.bucket
+	s.bucket = ""
+	if err != nil {
+		s.bucket = err.Error()
+	}
+	s.world.metrics.bucket(err == nil)
+	switch {
+	case s.bucket == was:
+	case err != nil:
+		s.world.Log.Warn("the bucket cannot be used: what is to be sent there waits on this host", zap.Error(err))
+	default:
+		s.world.Log.Info("the bucket can be used again")
+	}
 }
 
 // collect removes copies that nobody uses and the bucket has, or says only that it would.

@@ -113,6 +113,8 @@ type Saved interface {
 	Shared() bool
 	// NameOf is the snapshot "org/name" that a reference stands for; Invalid where it is none.
 	NameOf(ref string) (string, error)
+	// Check asks whether the bucket, if there is one, can be read, and says what is wrong.
+	Check(ctx context.Context) error
 	// Remote identifies the snapshot of a name in the bucket; NotFound where there is none.
 	Remote(ctx context.Context, name string) (sandbox.Image, error)
 	// Pull sees to it that a snapshot is on this host, whole. NotFound where neither host nor bucket has it.

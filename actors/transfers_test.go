@@ -80,10 +80,17 @@ func TestWhatCouldNotBeSent(t *testing.T) {
 		if wantKind(r.T, err, fault.Unavailable); d.captures != 2 || !slices.Contains(r.host.bucket.removed, "acme/golden") {
 			r.Errorf("asked again: %d captures, removed %q", d.captures, r.host.bucket.removed)
 		}
+		time.Sleep(10 * time.Minute)
+		if fact := r.node("root/snapshots").Facts["bucket"]; !strings.Contains(fact, "no S3") {
+			r.Errorf("the tree shows of the bucket %q", fact)
+		}
 		r.host.bucket.mu.Lock()
 		r.host.bucket.err = nil
 		r.host.bucket.mu.Unlock()
 		time.Sleep(time.Hour)
+		if fact, shown := r.node("root/snapshots").Facts["bucket"]; shown {
+			r.Errorf("an hour later the tree shows of the bucket %q", fact)
+		}
 		if got := r.host.bucket.bucket; !slices.Contains(got, "acme/golden") || !slices.Contains(got, "acme/old") || len(got) != 2 {
 			r.Errorf("an hour later the bucket has %q", got)
 		}

@@ -85,6 +85,8 @@ type Image struct {
 	Name  string
 	Hash  string // 64 hex digits over its content: equal on two hosts for the same image
 	Bytes int64
+	// Unverified is a snapshot that somebody else made, whose manifest says nothing by which its content could be checked.
+	Unverified bool
 }
 
 // Evidence is one observation behind a state: which layer said what, and when.

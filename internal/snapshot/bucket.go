@@ -23,6 +23,14 @@ const (
 // Shared reports whether snapshots are kept in a bucket, where other hosts find them.
 func (s *Store) Shared() bool { return s.bucket != nil }
 
+// Check asks whether the bucket can be read, and says in a person's words why not. Without a bucket there is nothing wrong.
+func (s *Store) Check(ctx context.Context) error {
+	if s.bucket == nil {
+		return nil
+	}
+	return s.bucket.Check(ctx)
+}
+
 // key is where a file of a snapshot is in the bucket; the empty file is all of them.
 func key(name, file string) string { return snapshotsDir + "/" + name + "/" + file }
 

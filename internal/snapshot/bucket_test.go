@@ -510,6 +510,9 @@ func TestASnapshotOfAnotherRunner(t *testing.T) {
 	}
 	c.put("snapshots/old/snap/manifest.json", `{"name":"snap","organization_id":"old","base_image":"android-1","created_at":"2026-01-02T03:04:05Z","size_bytes":7,"mine":1}`)
 	there := c.world(local(t))
+	if image, err := there.store.Remote(t.Context(), "old/snap"); err != nil || !image.Unverified {
+		t.Errorf("in the bucket: %+v, %v", image, err)
+	}
 	put(t, "another", there.base, "super.img")
 	must(t, there.store.Pull(t.Context(), "old/snap", quietly))
 	got := there.artifacts + "/snapshots/old/snap"
@@ -527,6 +530,9 @@ func TestASnapshotOfAnotherRunner(t *testing.T) {
 	m, err = there.store.Read(t.Context(), got)
 	if must(t, err); !m.Verified() || len(m.Files) != 2 || len(m.Images) != 2 || !strings.Contains(read(t, got, "manifest.json"), `"mine": 1`) {
 		t.Errorf("the manifest that was sent: %+v", m)
+	}
+	if image, err := there.store.Remote(t.Context(), "old/snap"); err != nil || image.Unverified {
+		t.Errorf("sent: %+v, %v", image, err)
 	}
 }
 

@@ -54,6 +54,7 @@ type Manifest struct {
 	Source      string        `json:"sourceSandbox"`
 	Consistency Consistency   `json:"consistency"`
 	PausedFor   int64         `json:"pausedMilliseconds"`
+	Memory      string        `json:"memory"`   // what became of the device's memory, for people
 	Sentinel    string        `json:"sentinel"` // text of [SentinelPath] in the guest; empty: none was written
 	Resources   Resources     `json:"resources"`
 	Flags       []string      `json:"launchFlags"`
@@ -64,6 +65,11 @@ type Manifest struct {
 
 	rest jsonkeep.Rest
 }
+
+// notSaved is why a snapshot is of the disks alone. cvd brings memory back into the group and under the number that it was
+// saved from, and nowhere else (android-cuttlefish: the paths and the number are the saved configuration's; #3053 checks
+// the number).
+const notSaved = "not saved: cvd brings a memory snapshot back only into the same group, under the same number; a sandbox that is made from this boots"
 
 // SentinelPath is a file of the guest that tells whether its data came back.
 const SentinelPath = "/data/local/tmp/.runner-android-snapshot"
@@ -131,11 +137,11 @@ func Identify(raw []byte) (sandbox.Image, error) {
 // image is what Identify says of a manifest that was read already.
 func (m Manifest) image(raw []byte) sandbox.Image {
 	sum := sha256.Sum256(raw)
-	image := sandbox.Image{Hash: hex.EncodeToString(sum[:])}
+	image := sandbox.Image{Hash: hex.EncodeToString(sum[:]), Unverified: !m.Verified()}
 	for _, f := range slices.Concat(m.Files, m.Images) {
 		image.Bytes += f.Held()
 	}
-	if !m.Verified() {
+	if image.Unverified {
 		image.Bytes += m.Size
 	}
 	return image

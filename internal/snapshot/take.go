@@ -66,7 +66,7 @@ func (s *Store) Take(ctx context.Context, name string, src Source, report func(s
 	m = Manifest{
 		Name: snap, Org: org, BaseImage: src.BaseImage, CreatedAt: time.Now().UTC().Truncate(time.Second),
 		Format: FormatVersion, Source: src.Sandbox, Resources: src.Resources, Flags: src.Flags,
-		Versions: src.Versions, Images: src.Images,
+		Versions: src.Versions, Images: src.Images, Memory: notSaved,
 	}
 	names, err := s.copyQuiet(ctx, aside, src, &m, report)
 	if err != nil {

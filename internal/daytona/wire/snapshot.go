@@ -121,6 +121,8 @@ type SnapshotInfoDTO struct {
 	Name   string  `json:"name"`
 	SizeGB float64 `json:"sizeGB"`
 	Hash   string  `json:"hash"` // hex, without "sha256:"
+	// Unverified is this runner's own: nobody can say whether the content is what was saved.
+	Unverified bool `json:"unverified,omitempty"`
 }
 
 // InspectedDTO answers POST /snapshots/inspect and is the result of INSPECT_SNAPSHOT_IN_REGISTRY.
@@ -133,7 +135,7 @@ const gib = 1 << 30
 
 // SnapshotInfo says what is known of an image.
 func SnapshotInfo(i sandbox.Image) SnapshotInfoDTO {
-	return SnapshotInfoDTO{Name: i.Name, SizeGB: float64(i.Bytes) / gib, Hash: i.Hash}
+	return SnapshotInfoDTO{Name: i.Name, SizeGB: float64(i.Bytes) / gib, Hash: i.Hash, Unverified: i.Unverified}
 }
 
 // Inspected says how an image is told from others.
