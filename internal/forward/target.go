@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -17,14 +18,19 @@ import (
 
 const (
 	handshakeLimit = 30 * time.Second
-	// piece is how much is written as one frame; a small one would cost throughput.
-	piece = 128 << 10
+	// piece is how much is written as one frame: as much as is read at once (internal/relay), and as ADB sends as one packet.
+	piece = 1 << 20
+	// ahead is how much is read ahead of a frame; what is larger is read past it.
+	ahead = 16 << 10
 	// writeLimit is how long the other side may take for one piece, and pingEvery how often it is asked for a
 	// sign of life, for which it has silence.
 	writeLimit = time.Minute
 	pingEvery  = 25 * time.Second
 	silence    = 75 * time.Second
 )
+
+// pieces are the buffers of frames that are being written, which all connections share.
+var pieces sync.Pool
 
 // Target is where connections lead.
 type Target struct {
@@ -58,7 +64,8 @@ func (t Target) Dial(ctx context.Context) (*Conn, error) {
 		return nil, err
 	}
 	dialer := websocket.Dialer{
-		Proxy: http.ProxyFromEnvironment, HandshakeTimeout: handshakeLimit, ReadBufferSize: piece, WriteBufferSize: piece,
+		Proxy: http.ProxyFromEnvironment, HandshakeTimeout: handshakeLimit, ReadBufferSize: ahead, WriteBufferSize: piece,
+		WriteBufferPool: &pieces,
 	}
 	socket, resp, err := dialer.DialContext(ctx, address, http.Header{"Authorization": {"Bearer " + t.Token}})
 	if err == nil {

@@ -14,13 +14,8 @@ import (
 	"time"
 )
 
-const (
-	// smallCopy and largeCopy are the buffers of one direction: it begins small, because most connections
-	// are idle, and grows when a read fills it.
-	smallCopy, largeCopy = 2 << 10, 128 << 10
-	// lastWords is how long the guest may go on when the client has hung up.
-	lastWords = 5 * time.Second
-)
+// lastWords is how long the guest may go on when the client has hung up.
+const lastWords = 5 * time.Second
 
 // Join copies both ways until the guest hangs up, or has had five seconds after the client did. Then the guest is
 // closed or has ended, and interrupt has been called, which makes reads of the client fail. The client is not
@@ -39,20 +34,19 @@ func Join(client io.ReadWriter, interrupt func(), guest io.ReadWriteCloser) {
 
 // pump copies until either side fails or ends.
 func pump(to io.Writer, from io.Reader) {
-	buf := make([]byte, smallCopy)
+	b := newBuffer()
+	defer b.release()
 	for {
-		n, err := from.Read(buf)
+		n, err := from.Read(b.room)
 		if n > 0 {
-			if _, err := to.Write(buf[:n]); err != nil {
+			if _, err := to.Write(b.room[:n]); err != nil {
 				return
 			}
 		}
 		if err != nil {
 			return
 		}
-		if n == len(buf) && n < largeCopy {
-			buf = make([]byte, min(4*n, largeCopy))
-		}
+		b.fit(n)
 	}
 }
 
