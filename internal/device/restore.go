@@ -32,10 +32,10 @@ func (d *Device) restorable(ctx context.Context, base image.Base, diskGB int) (d
 	return base.Dir, diskGB, nil
 }
 
-// restoreAtOnce makes the device with the data of its snapshot in one boot, where a template of its disks spares the one
-// that procedure A of restore begins with. It is an optimisation: done is false where there is no template, and where
-// the device did not come up with those data; nothing of it is left then, and the template is distrusted. It is an error
-// where another way would not help.
+// restoreAtOnce makes the device with the data of its snapshot in one boot, where a template of its disks spares the first
+// of the two that restore needs. It is an optimisation: done is false where there is no template, and where the device did
+// not come up with those data; nothing of it is left then, and the template is distrusted. It is an error where another
+// way would not help.
 func (d *Device) restoreAtOnce(ctx context.Context, report func(sandbox.Phase)) (done bool, err error) {
 	rec := d.record()
 	if rec.Restore == "" {
@@ -45,37 +45,38 @@ func (d *Device) restoreAtOnce(ctx context.Context, report func(sandbox.Phase)) 
 	if err != nil || !d.o.Templates.Usable(ctx, key) {
 		return false, nil //nolint:nilerr // what is wrong with images or host tools, the ordinary create says better
 	}
-	m, err := d.o.Snapshots.Read(ctx, rec.Restore)
-	if err != nil {
-		return false, fault.Op("read the snapshot", err)
-	}
 	var said *cvd.LaunchError
 	var taken *sandbox.NumberTaken
-	err = d.o.CVD.CreateStopped(ctx, rec.Group, rec.Instance, rec.Paths.HostPath, rec.Paths.ProductPath)
-	if errors.As(err, &said) && said.Class == cvd.GroupExists {
+	launched, err := d.bootPlaced(ctx, key, report)
+	switch {
+	case err == nil, ctx.Err() != nil, errors.As(err, &taken), fault.Is(err, fault.Invalid): // Invalid: the snapshot is damaged
+		return err == nil, err
+	case errors.As(err, &said) && said.Class == cvd.GroupExists:
 		return false, nil // it is somebody's: the ordinary create says so, and leaves it
 	}
-	if errors.As(err, &taken) {
-		return false, err
-	}
-	booted := false
-	if err == nil {
-		err = d.placeDisks(ctx, key, m, report)
-	}
-	if err == nil {
-		booted = true
-		err = d.bootRestored(ctx, m, report)
-	}
-	if err == nil || ctx.Err() != nil || fault.Is(err, fault.Invalid) { // Invalid: the snapshot is damaged
-		return err == nil, err
-	}
 	d.log.Warn("the snapshot's data cannot be put back in one boot: in two now", zap.Error(err))
-	if booted && !transient(err) {
+	if launched && !transient(err) {
 		if err := d.o.Templates.Distrust(ctx, key, err.Error()); err != nil {
 			return false, err
 		}
 	}
 	return false, d.cleanUp(ctx)
+}
+
+// bootPlaced has cvd make the device without starting it, gives it its disks, and boots it. It says whether it came to that.
+func (d *Device) bootPlaced(ctx context.Context, key string, report func(sandbox.Phase)) (launched bool, err error) {
+	rec := d.record()
+	m, err := d.o.Snapshots.Read(ctx, rec.Restore)
+	if err != nil {
+		return false, fault.Op("read the snapshot", err)
+	}
+	if err := d.o.CVD.CreateStopped(ctx, rec.Group, rec.Instance, rec.Paths.HostPath, rec.Paths.ProductPath); err != nil {
+		return false, err
+	}
+	if err := d.placeDisks(ctx, key, m, report); err != nil {
+		return false, err
+	}
+	return true, d.bootRestored(ctx, m, report)
 }
 
 // placeDisks gives a device that cvd knows, and has never started, the disks that it would have after a boot, with the

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -78,8 +79,8 @@ func New(h host.Files, artifacts string) *Store {
 	return &Store{host: h, dir: path.Join(artifacts, templatesDir)}
 }
 
-// Key names the template for devices of these images and host tools: their layout depends on names and sizes, and on what
-// assembles them.
+// Key names the template for devices of these images and host tools: what assembly makes depends on names and sizes, with
+// some images on what is in them, and on itself. Product directories of the same images have links to the same files.
 func (s *Store) Key(ctx context.Context, product, hostPath string) (string, error) {
 	sum := sha256.New()
 	tool, err := s.host.Stat(ctx, path.Join(hostPath, "bin", "cvd_internal_start"))
@@ -101,6 +102,9 @@ func (s *Store) Key(ctx context.Context, product, hostPath string) (string, erro
 			return "", fault.Op("name a disk template", err)
 		}
 		fmt.Fprintln(sum, e.Name, info.Size)
+		if e.Mode&fs.ModeSymlink != 0 {
+			fmt.Fprintln(sum, info.Inode, info.ModTime.UnixNano())
+		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16]), nil
 }

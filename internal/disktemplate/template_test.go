@@ -68,8 +68,14 @@ func (l *lab) product() string {
 	l.t.Helper()
 	l.products++
 	dir := fmt.Sprintf("artifacts/p%d", l.products)
-	l.put(strings.Repeat("super", 100), dir+"/super.img")
-	l.put("boot", dir+"/boot.img")
+	for name, content := range map[string]string{"super.img": strings.Repeat("super", 100), "boot.img": "boot"} {
+		file := filepath.Join(l.dir, "artifacts", "images", name)
+		if _, err := os.Stat(file); err != nil {
+			l.put(content, "artifacts/images/"+name)
+		}
+		must(l.t, os.MkdirAll(filepath.Join(l.dir, dir), 0o755))
+		must(l.t, os.Symlink(file, filepath.Join(l.dir, dir, name)))
+	}
 	l.put(".", dir+"/.base.json")
 	l.put(strings.Repeat("\x00", 4096), dir+"/userdata.img")
 	return filepath.Join(l.dir, dir)
@@ -236,11 +242,16 @@ func TestKeys(t *testing.T) {
 		func() { must(t, os.Truncate(filepath.Join(product, "userdata.img"), 8192)) },
 		func() { l.put("newer tool", "tools/bin/cvd_internal_start") },
 		func() { l.put("", "artifacts/p1/vbmeta.img") },
+		func() {
+			other := l.put("toob", "artifacts/others/boot.img") // of the same size
+			must(t, os.Remove(filepath.Join(product, "boot.img")))
+			must(t, os.Symlink(other, filepath.Join(product, "boot.img")))
+		},
 	} {
 		change()
 		seen[l.key(product)] = true
 	}
-	if len(seen) != 4 {
+	if len(seen) != 5 {
 		t.Errorf("%d keys", len(seen))
 	}
 	l.put("hidden", "artifacts/p1/.other")
