@@ -18,10 +18,12 @@ func (r *runner) save(id, org, name string) string {
 	r.t.Helper()
 	got := r.want(http.StatusOK, "POST", "/sandboxes/"+id+"/snapshot-from-sandbox", fmt.Sprintf(`{"name":%q,"organizationId":%q}`, name, org))
 	var info struct {
-		Name, Hash string
-		SizeGB     float64
+		Name, Hash, Consistency string
+		SizeGB                  float64
+		PausedMilliseconds      int
 	}
-	if err := json.Unmarshal(got.body, &info); err != nil || info.Name != org+"/"+name || len(info.Hash) != 64 || info.SizeGB <= 0 {
+	if err := json.Unmarshal(got.body, &info); err != nil || info.Name != org+"/"+name || len(info.Hash) != 64 || info.SizeGB <= 0 ||
+		info.Consistency == "" || info.PausedMilliseconds == 0 && info.Consistency != "stopped" && info.Consistency != "crash" {
 		r.t.Fatalf("answered %s, %v", got.body, err)
 	}
 	return info.Hash

@@ -85,6 +85,10 @@ type Image struct {
 	Name  string
 	Hash  string // 64 hex digits over its content: equal on two hosts for the same image
 	Bytes int64
+	// Consistency is what state the disk of a snapshot is in, "stopped", "paused" or "crash", and PausedFor how long its
+	// device stood still for it; empty of base images.
+	Consistency string
+	PausedFor   time.Duration
 	// Unverified is a snapshot that somebody else made, whose manifest says nothing by which its content could be checked.
 	Unverified bool
 }

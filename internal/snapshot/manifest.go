@@ -137,7 +137,10 @@ func Identify(raw []byte) (sandbox.Image, error) {
 // image is what Identify says of a manifest that was read already.
 func (m Manifest) image(raw []byte) sandbox.Image {
 	sum := sha256.Sum256(raw)
-	image := sandbox.Image{Hash: hex.EncodeToString(sum[:]), Unverified: !m.Verified()}
+	image := sandbox.Image{
+		Hash: hex.EncodeToString(sum[:]), Unverified: !m.Verified(),
+		Consistency: string(m.Consistency), PausedFor: time.Duration(m.PausedFor) * time.Millisecond,
+	}
 	for _, f := range slices.Concat(m.Files, m.Images) {
 		image.Bytes += f.Held()
 	}

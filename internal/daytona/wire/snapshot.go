@@ -121,8 +121,12 @@ type SnapshotInfoDTO struct {
 	Name   string  `json:"name"`
 	SizeGB float64 `json:"sizeGB"`
 	Hash   string  `json:"hash"` // hex, without "sha256:"
-	// Unverified is this runner's own: nobody can say whether the content is what was saved.
-	Unverified bool `json:"unverified,omitempty"`
+
+	// What follows is this runner's own, of snapshots of devices.
+
+	Consistency string `json:"consistency,omitempty"`        // "stopped", "paused", "crash"
+	PausedFor   int64  `json:"pausedMilliseconds,omitempty"` // how long the device stood still for it
+	Unverified  bool   `json:"unverified,omitempty"`         // nobody can say whether the content is what was saved
 }
 
 // InspectedDTO answers POST /snapshots/inspect and is the result of INSPECT_SNAPSHOT_IN_REGISTRY.
@@ -135,7 +139,10 @@ const gib = 1 << 30
 
 // SnapshotInfo says what is known of an image.
 func SnapshotInfo(i sandbox.Image) SnapshotInfoDTO {
-	return SnapshotInfoDTO{Name: i.Name, SizeGB: float64(i.Bytes) / gib, Hash: i.Hash, Unverified: i.Unverified}
+	return SnapshotInfoDTO{
+		Name: i.Name, SizeGB: float64(i.Bytes) / gib, Hash: i.Hash,
+		Consistency: i.Consistency, PausedFor: i.PausedFor.Milliseconds(), Unverified: i.Unverified,
+	}
 }
 
 // Inspected says how an image is told from others.
