@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -230,10 +231,12 @@ func TestLostFilesAreSaidAfterARestart(t *testing.T) {
 		_, _ = r.do("POST", "/sandboxes/dev1/start", "{}")
 	}()
 	eventually(t, 10*time.Second, "cvd starts the device", func() error {
-		if len(h.processes("cvd")) == 0 {
-			return errors.New("no cvd")
+		for _, args := range h.processes("cvd") {
+			if slices.Contains(args, "start") { // it is asked for its version and its list as well
+				return nil
+			}
 		}
-		return nil
+		return errors.New("no cvd start")
 	})
 	r.kill()
 	<-answered
