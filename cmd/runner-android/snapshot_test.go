@@ -119,6 +119,11 @@ func TestSnapshotsOfStoppedSandboxes(t *testing.T) {
 	if got := r.exec("b", "cat /data/local/tmp/f"); got != "kept\n" {
 		t.Errorf("it holds %q", got)
 	}
+	r.want(http.StatusCreated, "POST", "/sandboxes", `{"id":"later","userId":"u","osUser":"u","snapshot":"acme/cold","cpuQuota":1,"memoryQuota":2,"skipStart":true}`)
+	r.want(http.StatusOK, "POST", "/sandboxes/later/start", "{}")
+	if got := r.exec("later", "cat /data/local/tmp/f"); got != "kept\n" {
+		t.Errorf("started later it holds %q", got)
+	}
 	overlay := h.get("CVD_ARTIFACTS_PATH") + "/snapshots/acme/cold/instance_data/overlay.img"
 	f, err := os.OpenFile(overlay, os.O_WRONLY, 0)
 	if err != nil {
@@ -134,7 +139,7 @@ func TestSnapshotsOfStoppedSandboxes(t *testing.T) {
 	if err != nil || got.status != http.StatusBadRequest || !strings.Contains(string(got.body), "is damaged") {
 		t.Errorf("from a damaged snapshot: %d %s, %v", got.status, got.body, err)
 	}
-	for _, id := range []string{"a", "b", "c"} {
+	for _, id := range []string{"a", "b", "c", "later"} {
 		r.want(http.StatusOK, "POST", "/sandboxes/"+id+"/destroy", nil)
 	}
 	h.wantClean()
