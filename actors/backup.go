@@ -19,8 +19,8 @@ type backedUp struct {
 // onBackUp has the data saved in the bucket. The sandbox stays what it is; its info tells how far that is, for as long
 // as this incarnation lives: Daytona asks again for what is told to be none.
 func (s *Sandbox) onBackUp(ref string, reply kernel.Reply) {
-	if s.backup.State == sandbox.BackupInProgress && s.backup.Ref != ref {
-		reply.Fail(fault.Conflictf("sandbox %s is being backed up as %s already", s.id, s.backup.Ref))
+	if err := s.otherBackup(ref); err != nil {
+		reply.Fail(err)
 		return
 	}
 	s.backup = sandbox.Backup{State: sandbox.BackupInProgress, Ref: ref}
@@ -34,6 +34,24 @@ func (s *Sandbox) onBackUp(ref string, reply kernel.Reply) {
 		})
 		s.self.Tell(out)
 	})
+}
+
+// onBeginBackUp answers at once; how it ends is told by the sandbox's info.
+func (s *Sandbox) onBeginBackUp(ref string) {
+	if err := s.otherBackup(ref); err != nil {
+		s.Refuse(err)
+		return
+	}
+	s.onBackUp(ref, kernel.Reply{})
+	s.Answer(messages.Done{})
+}
+
+// otherBackup is a Conflict while the sandbox is backed up under another reference.
+func (s *Sandbox) otherBackup(ref string) error {
+	if s.backup.State == sandbox.BackupInProgress && s.backup.Ref != ref {
+		return fault.Conflictf("sandbox %s is being backed up as %s already: ask again when that has ended", s.id, s.backup.Ref)
+	}
+	return nil
 }
 
 func (s *Sandbox) onBackedUp(msg backedUp) {

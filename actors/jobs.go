@@ -100,7 +100,10 @@ type (
 		outcome *messages.Outcome
 	}
 	// jobSettled says that the API knows the outcome, or never will.
-	jobSettled struct{ id string }
+	jobSettled struct {
+		id, subject string
+		report      chan struct{}
+	}
 
 	pauseEnded    struct{ token kernel.Token }
 	heartbeatTick struct{ token kernel.Token }
@@ -161,12 +164,13 @@ type Jobs struct {
 	cancel    func() // the pause or the heartbeat's timer
 	stopPoll  context.CancelFunc
 
-	claimed    map[string]*job // by id, until settled
-	line       []*job          // those that wait, in order of arrival
-	busy       map[string]*job // at work, by lane
-	boots      int             // of those, how many boot a device
-	remembered []string        // ids that were settled, oldest first
-	settled    map[string]bool // the same
+	claimed    map[string]*job          // by id, until settled
+	line       []*job                   // those that wait, in order of arrival
+	busy       map[string]*job          // at work, by lane
+	boots      int                      // of those, how many boot a device
+	reports    map[string]chan struct{} // by subject: the last report, closed at its end
+	remembered []string                 // ids that were settled, oldest first
+	settled    map[string]bool          // the same
 
 	beating    kernel.Token
 	cancelBeat func()
@@ -194,6 +198,7 @@ func newJobs(w *world, self *kernel.Ref) *Jobs {
 	return &Jobs{
 		world: w, self: self, log: w.Log.Named("jobs"), cancel: func() {}, cancelBeat: func() {}, stopPoll: func() {},
 		claimed: map[string]*job{}, busy: map[string]*job{}, settled: map[string]bool{},
+		reports: map[string]chan struct{}{},
 	}
 }
 
@@ -424,6 +429,9 @@ func (p *Jobs) onDone(msg jobDone) {
 }
 
 func (p *Jobs) onSettled(msg jobSettled) {
+	if p.reports[msg.subject] == msg.report {
+		delete(p.reports, msg.subject)
+	}
 	delete(p.claimed, msg.id)
 	p.settled[msg.id] = true
 	p.remembered = append(p.remembered, msg.id)

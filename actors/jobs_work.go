@@ -109,15 +109,25 @@ func (p *Jobs) do(ctx context.Context, j messages.Job) (any, error) {
 	}
 }
 
-// report tells the API how a job ended, until it has taken it. again says that it may know already.
+// report tells the API how a job ended, until it has taken it. again says that it may know already. What is told of one
+// subject is told in the order in which it came to be: the API makes states of it.
 func (p *Jobs) report(o messages.Outcome, again bool) {
+	before, done := p.reports[o.Subject], make(chan struct{})
+	p.reports[o.Subject] = done
 	p.world.workers.Go(func() {
+		defer close(done)
+		if before != nil {
+			select {
+			case <-before:
+			case <-p.life.Done():
+			}
+		}
 		if err := kernel.Guarded(p.log, func() error { return p.settle(o, again) }); err != nil && p.life.Err() == nil {
 			p.log.Error("outcome of a job not reported", zap.String(obs.JobID, o.JobID), zap.String(obs.JobType, o.Type), zap.Error(err))
 			p.world.metrics.jobs.reports.WithLabelValues(fault.KindOf(err).String()).Inc()
 		}
 		if p.life.Err() == nil {
-			p.self.Tell(jobSettled{o.JobID})
+			p.self.Tell(jobSettled{o.JobID, o.Subject, done})
 		}
 	})
 }

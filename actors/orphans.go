@@ -70,7 +70,8 @@ func (r *Root) onOrphans() {
 		if !before {
 			first = asked
 			r.world.metrics.orphans.WithLabelValues("found").Inc()
-			r.world.Log.Warn("cvd has a group of ours that belongs to no sandbox", zap.String(obs.SandboxID, string(id)),
+			// No warning yet: the list may be older than a destroy.
+			r.world.Log.Info("cvd has a group of ours that belongs to no sandbox", zap.String(obs.SandboxID, string(id)),
 				zap.Duration("judged_after", orphanGrace))
 		}
 		seen[id] = first

@@ -78,13 +78,16 @@ func (p *pace) describe() string {
 	return text
 }
 
-// end logs how it ended.
-func (p *pace) end(err error) {
+// end logs how it ended. What was refused, its asker knows.
+func (p *pace) end(err error, refused bool) {
 	now, _, _ := p.now()
 	fields := []zap.Field{zap.String(obs.Op, p.what), zap.Int64("total_bytes", now.Total), zap.Int64("moved_bytes", now.Moved), zap.Error(err)}
-	if err != nil {
+	switch {
+	case refused:
+		p.log.Info("transfer refused", fields...)
+	case err != nil:
 		p.log.Warn("transfer failed", fields...)
-		return
+	default:
+		p.log.Info("transfer ended", fields...)
 	}
-	p.log.Info("transfer ended", fields...)
 }

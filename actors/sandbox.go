@@ -151,8 +151,7 @@ func (s *Sandbox) Receive(ctx actor.Context) {
 	case messages.BackUpSandbox:
 		s.onBackUp(msg.Ref, s.Take())
 	case messages.BeginBackUp:
-		s.onBackUp(msg.Ref, kernel.Reply{})
-		s.Answer(messages.Done{})
+		s.onBeginBackUp(msg.Ref)
 	case backedUp:
 		s.onBackedUp(msg)
 	case adbChanged:

@@ -124,7 +124,8 @@ func (s *Snapshots) answerLater(find func(context.Context) (any, error)) {
 
 // onGet tells of a failed pull where there is one: the name may stand for an older image still.
 func (s *Snapshots) onGet(msg messages.GetSnapshot) {
-	if p, known := s.past[msg.Name]; known && p.Failure != "" && time.Since(p.Ended) < pastKept {
+	_, busy := s.transfers[msg.Name]
+	if p, known := s.past[msg.Name]; known && !busy && p.Failure != "" && time.Since(p.Ended) < pastKept {
 		s.Answer(messages.SnapshotInfo{Failure: p.Failure, FailedAt: p.Ended})
 		return
 	}
@@ -135,17 +136,15 @@ func (s *Snapshots) onGet(msg messages.GetSnapshot) {
 }
 
 func (s *Snapshots) onRemove(msg messages.RemoveSnapshot) {
-	name, err := s.world.Saved.NameOf(msg.Name)
-	if err != nil {
-		name = msg.Name // a base image
-	}
-	for _, n := range []string{msg.Name, name} {
-		if t, busy := s.transfers[n]; busy {
-			s.Refuse(fault.Conflictf("snapshot %s is being made from %s; remove it when that has ended", n, t.source))
+	for _, name := range s.namesOf(msg.Name) {
+		if t, busy := s.transfers[name]; busy {
+			s.Refuse(fault.Conflictf("snapshot %s is being made from %s; remove it when that has ended", name, t.source))
 			return
 		}
 	}
-	delete(s.past, msg.Name)
+	if s.past[msg.Name].Failure != "" {
+		delete(s.past, msg.Name) // nobody waits for it any more
+	}
 	s.answerLater(func(ctx context.Context) (any, error) { return messages.Done{}, s.remove(ctx, msg) })
 }
 

@@ -137,6 +137,25 @@ func TestAFailedPullIsToldForAWhile(t *testing.T) {
 	})
 }
 
+// Ensure what is refused, and told to who asked for it, changes nothing of what is known of a name.
+func TestARefusedPullLeavesTheNameAsItIs(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		r.mustAsk(messages.PullSnapshot{Source: "android-LATEST", Ref: "r/a:1"})
+		_, err := r.ask(messages.PullSnapshot{Source: "nothing:1", Ref: "r/a:1"})
+		wantKind(r.T, err, fault.NotFound)
+		if got := r.mustAsk(messages.GetSnapshot{Name: "r/a:1"}).(messages.SnapshotInfo); got.Failure != "" || got.Image.Name != "r/a:1" {
+			r.Errorf("afterwards: %+v", got)
+		}
+		if p := r.progress("r/a:1"); p.Failure != "" || p.Source != "android-LATEST" {
+			r.Errorf("the last work on it: %+v", p)
+		}
+		r.mustAsk(messages.RemoveSnapshot{Name: "r/a:1"})
+		if p := r.progress("r/a:1"); p.Failure != "" {
+			r.Errorf("the last work on it, once it is removed: %+v", p)
+		}
+	})
+}
+
 // Ensure a panic in a transfer is its failure alone.
 func TestAPanicInATransferIsItsFailure(t *testing.T) {
 	inBubble(t, func(h *fakeHost) { h.images.panic = true }, func(r *rig) {

@@ -64,7 +64,6 @@ func (s *Snapshots) transfer(name, work, source string, reply kernel.Reply, do f
 		t.waiters = append(t.waiters, reply)
 		return
 	}
-	delete(s.past, name)
 	t := &transfer{
 		work: work, token: s.world.tokens.Next(), source: source, since: time.Now(), waiters: []kernel.Reply{reply},
 		pace: newPace(s.world.Log, work+" snapshot "+name),
@@ -101,8 +100,22 @@ func (s *Snapshots) onTransferred(msg transferred) {
 		ended.Failure = msg.err.Error()
 	}
 	s.world.metrics.transferred(t.work, msg.err, ended.Moved)
-	t.pace.end(msg.err)
-	s.remember(ended)
+	refused := t.refused(msg.err)
+	t.pace.end(msg.err, refused)
+	if !refused {
+		s.remember(ended)
+	}
+}
+
+// refused reports whether it came to nothing because of what was asked for, which who asked has been told: that leaves
+// what is known of the name as it was.
+func (t *transfer) refused(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.NotFound, fault.Conflict, fault.Unsupported:
+		return err != nil && slices.ContainsFunc(t.waiters, kernel.Reply.Wanted)
+	default:
+		return false
+	}
 }
 
 // remember keeps how a transfer ended, and drops what nobody is told of any more, or the oldest.
@@ -143,15 +156,28 @@ func (t *transfer) describe() string {
 	return text
 }
 
+// namesOf are the names under which work on a snapshot is found: its own, and that of what it stands for.
+func (s *Snapshots) namesOf(name string) []string {
+	if snapshot, err := s.world.Saved.NameOf(name); err == nil && snapshot != name {
+		return []string{name, snapshot}
+	}
+	return []string{name}
+}
+
 // onProgress tells how far a transfer is, or how the last one ended.
 func (s *Snapshots) onProgress(msg messages.GetSnapshotProgress) {
-	if t, busy := s.transfers[msg.Name]; busy {
-		s.Answer(t.progress(msg.Name))
-		return
+	names := s.namesOf(msg.Name)
+	for _, name := range names {
+		if t, busy := s.transfers[name]; busy {
+			s.Answer(t.progress(name))
+			return
+		}
 	}
-	if p, known := s.past[msg.Name]; known && time.Since(p.Ended) < pastKept {
-		s.Answer(p)
-		return
+	for _, name := range names {
+		if p, known := s.past[name]; known && time.Since(p.Ended) < pastKept {
+			s.Answer(p)
+			return
+		}
 	}
 	s.Refuse(fault.NotFoundf("nothing was done with snapshot %s in the last %s", msg.Name, pastKept))
 }

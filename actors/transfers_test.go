@@ -181,8 +181,13 @@ func TestBackUp(t *testing.T) {
 		}
 		_, err := r.ask(messages.BackUpSandbox{ID: "a", Ref: "h/p/backup-a:2"})
 		wantKind(r.T, err, fault.Conflict)
+		_, err = r.ask(messages.BeginBackUp{ID: "a", Ref: "h/p/backup-a:2"})
+		wantKind(r.T, err, fault.Conflict)
 		_, err = r.ask(messages.RemoveSnapshot{Name: backup.Ref})
 		wantKind(r.T, err, fault.Conflict)
+		if p := r.progress(backup.Ref); p.Work != "back up" {
+			r.Errorf("by its reference it is told: %+v", p)
+		}
 		if _, err := done(); err != nil {
 			r.Error(err)
 		}

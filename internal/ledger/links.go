@@ -46,7 +46,9 @@ func (l *Ledger) DisplayLinks(ctx context.Context, id sandbox.ID) ([]DisplayLink
 // SaveDisplayLinks replaces the links of a sandbox, durably. NotFound when there is no record of it.
 func (l *Ledger) SaveDisplayLinks(ctx context.Context, id sandbox.ID, links []DisplayLink) error {
 	op := "keep the display links of " + string(id)
-	if _, err := l.Record(ctx, id); err != nil {
+	if _, err := l.Record(ctx, id); fault.Is(err, fault.NotFound) {
+		return fault.NotFoundf("sandbox %s does not exist on this runner", id)
+	} else if err != nil {
 		return fault.Op(op, err)
 	}
 	text, err := json.Marshal(links)

@@ -87,8 +87,8 @@ func (d *door) backup(c *transport.Ctx) error {
 	if err := c.Decode(&dto); err != nil {
 		return err
 	}
-	if dto.Snapshot == "" {
-		return transport.InvalidBodyf("snapshot is required")
+	if err := dto.Check(); err != nil {
+		return transport.InvalidBody(err)
 	}
 	if _, err := transport.Ask[messages.Done](c.Context(), d.actors, messages.BeginBackUp{ID: id, Ref: dto.Snapshot}); err != nil {
 		return err

@@ -173,6 +173,8 @@ func TestAnswers(t *testing.T) {
 		{"network settings that nobody enforces", "POST", "/sandboxes/dev-1/network-settings", `{"networkBlockAll":true}`, 501, "not implemented: recorded, not enforced", nil},
 		{"backup", "POST", "/sandboxes/dev-1/backup", `{"registry":{"url":"r"},"snapshot":"r/backup:1"}`, 201, `"Backup started"`, messages.BeginBackUp{ID: "dev-1", Ref: "r/backup:1"}},
 		{"backup to nowhere", "POST", "/sandboxes/dev-1/backup", `{}`, 400, "invalid body request: snapshot is required", nil},
+		{"backup under a name that nothing can be created from", "POST", "/sandboxes/dev-1/backup", `{"snapshot":"org/plain"}`, 400,
+			`invalid body request: snapshot is "org/plain": a backup's name has a tag and no spaces (REPOSITORY/backup-ID:TAG)`, nil},
 		{"pull", "POST", "/snapshots/pull", `{"snapshot":"android-base:1.0","destinationRegistry":null,"destinationRef":"h/p/daytona-1:daytona"}`, 202,
 			`"Snapshot pull started"`, messages.BeginPullSnapshot{Source: "android-base:1.0", Ref: "h/p/daytona-1:daytona"}},
 		{"pull of nothing", "POST", "/snapshots/pull", `{}`, 400, "invalid body request: snapshot is required", nil},
@@ -192,6 +194,8 @@ func TestAnswers(t *testing.T) {
 		{"remove a snapshot", "POST", "/snapshots/remove?snapshot=h%2Fp%2Fx%3A1", "", 200, `"Snapshot removed successfully"`, messages.RemoveSnapshot{Name: "h/p/x:1"}},
 		{"remove a snapshot everywhere", "POST", "/snapshots/remove?snapshot=acme%2Fgolden&everywhere=true", "", 200, `"Snapshot removed successfully"`,
 			messages.RemoveSnapshot{Name: "acme/golden", Everywhere: true}},
+		{"remove a snapshot perhaps everywhere", "POST", "/snapshots/remove?snapshot=acme%2Fgolden&everywhere=yes", "", 400,
+			`bad request: everywhere is "yes": want true or false`, nil},
 		{"progress", "GET", "/snapshots/acme/golden/progress", "", 200, `{"snapshot":"acme/golden","work":"take","source":"sandbox dev-1","state":"running","step":"upload x",` +
 			`"since":"2026-11-23T12:00:00.5Z","doneBytes":1,"totalBytes":11,"networkBytes":3,"bytesPerSecond":5,"secondsLeft":2}`, messages.GetSnapshotProgress{Name: "acme/golden"}},
 		{"progress of a reference", "GET", "/snapshots/progress?snapshot=r%2Ftorn%3A1", "", 200, `{"snapshot":"r/torn:1","work":"take","source":"sandbox dev-1","state":"failed","step":"upload x",` +

@@ -81,8 +81,11 @@ func (d *door) remove(c *transport.Ctx) error {
 	if err != nil {
 		return err
 	}
-	everywhere := c.Optional("everywhere") == "true"
-	if _, err := transport.Ask[messages.Done](c.Context(), d.actors, messages.RemoveSnapshot{Name: name, Everywhere: everywhere}); err != nil {
+	everywhere := c.Optional("everywhere")
+	if everywhere != "" && everywhere != "true" && everywhere != "false" {
+		return fault.Invalidf("everywhere is %.40q: want true or false", everywhere)
+	}
+	if _, err := transport.Ask[messages.Done](c.Context(), d.actors, messages.RemoveSnapshot{Name: name, Everywhere: everywhere == "true"}); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, wire.SnapshotRemoved)

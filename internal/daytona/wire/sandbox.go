@@ -3,7 +3,9 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
+	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/sandbox"
 )
 
@@ -152,6 +154,18 @@ func (dto *UpdateNetworkSettingsDTO) Change() sandbox.NetworkChange {
 type CreateBackupDTO struct {
 	Registry *RegistryDTO `json:"registry"`
 	Snapshot string       `json:"snapshot"`
+}
+
+// Check wants a reference with a tag, as Daytona makes it: from no other name could a sandbox be created.
+func (dto *CreateBackupDTO) Check() error {
+	switch {
+	case dto.Snapshot == "":
+		return fault.Invalidf("snapshot is required")
+	case !strings.Contains(dto.Snapshot, ":") || strings.HasSuffix(dto.Snapshot, ":") || strings.ContainsAny(dto.Snapshot, " \t\n"):
+		return fault.Invalidf("snapshot is %.80q: a backup's name has a tag and no spaces (REPOSITORY/backup-ID:TAG)", dto.Snapshot)
+	default:
+		return nil
+	}
 }
 
 // Sentences of success, which Daytona's runner answers as JSON texts.
