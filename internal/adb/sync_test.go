@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,15 @@ func talkative(t testing.TB, banner string, says []byte, hold bool) *Device {
 			return
 		}
 		s.read()
+		if hold {
+			// As adbd does, it takes what comes after it has spoken: what has not, the host may still be about to send.
+			var taking sync.WaitGroup
+			defer taking.Wait()
+			taking.Go(func() {
+				for s.read() != nil {
+				}
+			})
+		}
 		for rest := says; len(rest) > 0; {
 			n := min(len(rest), 100_000)
 			if !s.write(rest[:n]) {
