@@ -125,7 +125,7 @@ func (s *Snapshots) answerLater(find func(context.Context) (any, error)) {
 // onGet tells of a failed pull where there is one: the name may stand for an older image still.
 func (s *Snapshots) onGet(msg messages.GetSnapshot) {
 	_, busy := s.transfers[msg.Name]
-	if p, known := s.past[msg.Name]; known && !busy && p.Failure != "" && time.Since(p.Ended) < pastKept {
+	if p, known := s.past[msg.Name]; known && !busy && (p.Work == workLink || p.Work == workFetch) && p.Failure != "" && time.Since(p.Ended) < pastKept {
 		s.Answer(messages.SnapshotInfo{Failure: p.Failure, FailedAt: p.Ended})
 		return
 	}

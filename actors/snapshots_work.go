@@ -115,7 +115,11 @@ func (w *world) fetch(ctx context.Context, name string, report func(sandbox.Phas
 
 // onTake has a sandbox saved under a name, and sent to the bucket where there is one.
 func (s *Snapshots) onTake(msg messages.TakeSnapshot) {
-	s.transfer(msg.Name, workTake, "sandbox "+string(msg.ID), s.Take(), func(ctx context.Context, p *pace) (sandbox.Image, error) {
+	source := "sandbox " + string(msg.ID)
+	if msg.Halt {
+		source += ", stopped for it" // who wants that does not join one that is taken as it runs
+	}
+	s.transfer(msg.Name, workTake, source, s.Take(), func(ctx context.Context, p *pace) (sandbox.Image, error) {
 		if err := s.take(ctx, msg); err != nil {
 			return sandbox.Image{}, err
 		}

@@ -50,6 +50,10 @@ func TestASnapshotIsSent(t *testing.T) {
 		}
 		_, err := r.ask(messages.RemoveSnapshot{Name: "acme/golden"})
 		wantKind(r.T, err, fault.Conflict)
+		halted := take
+		halted.Halt = true
+		_, err = r.ask(halted)
+		wantKind(r.T, err, fault.Conflict) // it is not what is being done
 		if _, err := done(); err != nil || !slices.Equal(r.host.bucket.bucket, []string{"acme/golden"}) {
 			r.Errorf("%v; the bucket has %q", err, r.host.bucket.bucket)
 		}

@@ -139,6 +139,13 @@ func TestSnapshotsOfStoppedSandboxes(t *testing.T) {
 	if err != nil || got.status != http.StatusBadRequest || !strings.Contains(string(got.body), "is damaged") {
 		t.Errorf("from a damaged snapshot: %d %s, %v", got.status, got.body, err)
 	}
+	if err := os.Remove(overlay); err != nil {
+		t.Fatal(err)
+	}
+	got, err = r.do("POST", "/sandboxes", `{"id":"e","userId":"u","osUser":"u","snapshot":"acme/cold","cpuQuota":1,"memoryQuota":2}`)
+	if err != nil || got.status != http.StatusBadRequest || !strings.Contains(string(got.body), "has lost its disk") {
+		t.Errorf("from a snapshot without its disk: %d %s, %v", got.status, got.body, err)
+	}
 	for _, id := range []string{"a", "b", "c", "later"} {
 		r.want(http.StatusOK, "POST", "/sandboxes/"+id+"/destroy", nil)
 	}

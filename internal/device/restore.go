@@ -19,8 +19,11 @@ import (
 
 // restorable is the snapshot that an image directory is, if it holds a device's data, and the disk size that those need.
 func (d *Device) restorable(ctx context.Context, base image.Base, diskGB int) (dir string, needed int, err error) {
-	if d.o.Snapshots == nil || !d.o.Snapshots.HasData(ctx, base.Dir) {
+	if d.o.Snapshots == nil {
 		return "", diskGB, nil
+	}
+	if saved, err := d.o.Snapshots.HasData(ctx, base.Dir); err != nil || !saved {
+		return "", diskGB, err
 	}
 	m, err := d.o.Snapshots.Read(ctx, base.Dir)
 	if err != nil {

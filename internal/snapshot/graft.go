@@ -62,10 +62,21 @@ func (s *Store) putBack(ctx context.Context, dir string, m Manifest, instanceDir
 	if err := s.verify(ctx, m, name, from); err != nil {
 		return err
 	}
-	if err := s.host.MkdirAll(ctx, path.Dir(to), 0o755); err != nil {
+	if err := s.makeDir(ctx, path.Dir(to)); err != nil {
 		return err
 	}
 	return s.replace(ctx, from, to, func(string) error { return nil })
+}
+
+// makeDir makes a directory of the device, which assembly has to be able to write into and to remove.
+func (s *Store) makeDir(ctx context.Context, dir string) error {
+	if _, err := s.host.Lstat(ctx, dir); !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	if err := s.host.MkdirAll(ctx, dir, 0o755); err != nil {
+		return err
+	}
+	return s.host.GiveToDeviceUser(ctx, dir)
 }
 
 // replace copies a file beside the one that it replaces, has it changed, and renames it over it.

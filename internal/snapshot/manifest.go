@@ -226,7 +226,7 @@ func (m Manifest) check() error {
 		}
 	}
 	for _, f := range m.Images {
-		if !component.MatchString(f.Name) || f.Name == ManifestName || f.Name == DataDir {
+		if !imageName(f.Name) {
 			return fmt.Errorf("image %.80q is no name of a file", f.Name)
 		}
 		if err := f.check(false); err != nil {
@@ -234,6 +234,11 @@ func (m Manifest) check() error {
 		}
 	}
 	return unique(slices.Concat(m.Files, m.Images))
+}
+
+// imageName reports whether a manifest may list a base image under the name.
+func imageName(name string) bool {
+	return component.MatchString(name) && name != ManifestName && name != DataDir
 }
 
 func (f File) check(digested bool) error {

@@ -119,10 +119,21 @@ func (s *Store) read(ctx context.Context, dir string) (Manifest, []byte, error) 
 	return m, raw, fault.Op(file, err)
 }
 
-// HasData reports whether a snapshot directory holds the data of a device.
-func (s *Store) HasData(ctx context.Context, dir string) bool {
-	info, err := s.host.Lstat(ctx, path.Join(dir, DataDir, overlayName))
-	return err == nil && info.Mode.IsRegular()
+// HasData reports whether an image directory is a snapshot of a device's data. Invalid where it is one that has lost its
+// disk: it is no base image either.
+func (s *Store) HasData(ctx context.Context, dir string) (bool, error) {
+	if _, err := s.host.Lstat(ctx, path.Join(dir, DataDir)); err != nil {
+		return false, unlessMissing(err)
+	}
+	disk := path.Join(dir, DataDir, overlayName)
+	info, err := s.host.Lstat(ctx, disk)
+	if err == nil && info.Mode.IsRegular() {
+		return true, nil
+	}
+	if unlessMissing(err) != nil {
+		return false, err
+	}
+	return false, fault.Invalidf("the snapshot in %s has lost its disk %s: remove it here, and it is fetched again where the bucket has it", dir, disk)
 }
 
 // Remove takes a snapshot away: at once for whoever looks, then its files. It is false, without an error, for what is
@@ -142,14 +153,15 @@ func (s *Store) Remove(ctx context.Context, name string) (removed bool, err erro
 }
 
 func (s *Store) remove(ctx context.Context, name, dir string) error {
-	if err := s.host.RemoveAll(ctx, s.pushDir(name)); err != nil {
-		return fault.Op("remove snapshot "+name, err)
-	}
 	gone := path.Join(path.Dir(dir), goneMark+path.Base(dir))
 	if err := s.host.RemoveAll(ctx, gone); err != nil {
 		return fault.Op("remove snapshot "+name, err)
 	}
 	if err := s.host.Rename(ctx, dir, gone); err != nil && !fault.Is(err, fault.NotFound) {
+		return fault.Op("remove snapshot "+name, err)
+	}
+	// The mark goes after what it marks: a snapshot that nobody has removed yet is still to be sent.
+	if err := s.host.RemoveAll(ctx, s.pushDir(name)); err != nil {
 		return fault.Op("remove snapshot "+name, err)
 	}
 	return fault.Op("remove snapshot "+name, s.host.RemoveAll(ctx, gone))
@@ -213,6 +225,9 @@ func (s *Store) Unused(ctx context.Context, since time.Duration) (names []string
 			return nil //nolint:nilerr // somebody else's: it stays
 		}
 		_, there, err := s.remote(ctx, name)
+		if fault.Is(err, fault.Invalid) {
+			return nil // the bucket's is damaged: this copy stays, and the others are looked at
+		}
 		if err == nil && bytes.Equal(here, there) {
 			names = append(names, name)
 		}
@@ -265,6 +280,9 @@ func (s *Store) write(ctx context.Context, dir string, m Manifest) error {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fault.Wrap(fault.Internal, "write a manifest", err)
+	}
+	if _, err := Parse(data); err != nil { // what nobody could read would stand in the way of its name
+		return err
 	}
 	return s.host.WriteFile(ctx, path.Join(dir, ManifestName), append(data, '\n'), 0o644)
 }

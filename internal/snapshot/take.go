@@ -101,6 +101,9 @@ func (s *Store) prepare(ctx context.Context, aside string, src Source) error {
 		return err
 	}
 	for _, f := range src.Images {
+		if !imageName(f.Name) {
+			return fault.Conflictf("a manifest cannot name %.80q, which lies beside the images in %s: move it elsewhere", f.Name, src.ImageDir)
+		}
 		image, err := s.host.EvalSymlinks(ctx, path.Join(src.ImageDir, f.Name)) // what links lead there may go
 		if err != nil {
 			return err
