@@ -180,6 +180,10 @@ func (s *Sandbox) onStop(msg messages.StopSandbox, reply kernel.Reply) {
 	case sandbox.Stopping:
 		s.op.join(reply)
 	case sandbox.Stopped:
+		if s.device.Facts().Halted { // whoever asks now wants it to stay so
+			s.note(reply, "leave it stopped", s.device.StayHalted)
+			return
+		}
 		reply.Send(s.info())
 	case sandbox.Started, sandbox.Error, sandbox.Unknown:
 		if !s.device.Facts().Known {

@@ -322,7 +322,7 @@ func (d *fakeDevice) boot(ctx context.Context) error {
 func (d *fakeDevice) Start(ctx context.Context, _ func(sandbox.Phase)) (bool, error) {
 	d.mu.Lock()
 	d.starts++
-	d.facts.Intent = sandbox.IntentStarted
+	d.facts.Intent, d.facts.Halted = sandbox.IntentStarted, false
 	err := d.startErr
 	d.mu.Unlock()
 	if err != nil {
@@ -343,6 +343,16 @@ func (d *fakeDevice) Stop(context.Context, bool) error {
 		return d.stopErr
 	}
 	d.life = sandbox.LifeAbsent
+	return nil
+}
+
+func (d *fakeDevice) Halt(ctx context.Context) error {
+	d.set(func(d *fakeDevice) { d.facts.Halted = true })
+	return d.Stop(ctx, false)
+}
+
+func (d *fakeDevice) StayHalted(context.Context) error {
+	d.set(func(d *fakeDevice) { d.facts.Halted = false })
 	return nil
 }
 

@@ -153,6 +153,8 @@ func judge(now sandbox.State, seen sandbox.Observation, sure bool, f *sandbox.Fa
 		return course{begin: opCreate}
 	case life == sandbox.LifeBooting && seen.Layer == "process" && f.Intent == sandbox.IntentStopped:
 		return course{} // what an earlier runner began to stop may look so until it is gone
+	case now == sandbox.Unknown && f.Halted:
+		return course{begin: opStart} // the runner that stopped it for a snapshot has ended meanwhile
 	case life == sandbox.LifeLaunching, life == sandbox.LifeBooting, life == sandbox.LifeRunning && f.Unchecked:
 		return course{begin: opStart}
 	case life == sandbox.LifeRunning:

@@ -22,6 +22,8 @@ func on(intent sandbox.Intent, created bool) sandbox.Facts {
 func TestStartedMeansFindOut(t *testing.T) {
 	failed := on(sandbox.IntentStarted, false)
 	failed.Instance, failed.Failure = 0, "boot failed: phase 2 of 3"
+	halted := on(sandbox.IntentStopped, true)
+	halted.Halted = true
 	for _, tc := range []struct {
 		name  string
 		facts sandbox.Facts
@@ -32,6 +34,8 @@ func TestStartedMeansFindOut(t *testing.T) {
 		{"a running device is adopted untouched", on(sandbox.IntentStarted, true), sandbox.LifeRunning, sandbox.Started, 0},
 		{"a running device that was to stop is what it is", on(sandbox.IntentStopped, true), sandbox.LifeRunning, sandbox.Started, 0},
 		{"a stopped device", on(sandbox.IntentStopped, true), sandbox.LifeAbsent, sandbox.Stopped, 0},
+		{"a device that was halted for a snapshot", halted, sandbox.LifeAbsent, sandbox.Started, 1},
+		{"a device that was about to be halted for one", halted, sandbox.LifeRunning, sandbox.Started, 1},
 		{"a device that died meanwhile", on(sandbox.IntentStarted, true), sandbox.LifeAbsent, sandbox.Stopped, 0},
 		{"a launch still under way is awaited", on(sandbox.IntentStarted, true), sandbox.LifeLaunching, sandbox.Started, 1},
 		{"a device still booting is awaited", on(sandbox.IntentStarted, true), sandbox.LifeBooting, sandbox.Started, 1},

@@ -144,6 +144,10 @@ func (s *Sandbox) Receive(ctx actor.Context) {
 		s.onTidied(msg)
 	case captureSandbox:
 		s.onCapture(msg)
+	case haltSandbox:
+		s.onHalt()
+	case goOn:
+		s.onGoOn()
 	case captureReached:
 		s.onCaptureReached(msg)
 	case captured:

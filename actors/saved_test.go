@@ -19,13 +19,16 @@ type fakeSaved struct {
 	bucket  []string
 	pending []string
 	removed []string
-	pruned  []string
+	settled []string
+	damaged []string // of which something has to be fetched
 	unused  []string
 	pulls   int
 	running int // transfers now
 	most    int // transfers at a time
 	err     error
 	images  *fakeImages // where what is pulled appears
+
+	removeTime time.Duration // of the bubble
 }
 
 var _ actors.Saved = (*fakeSaved)(nil)
@@ -82,7 +85,7 @@ func (f *fakeSaved) transfer(ctx context.Context, step string, report func(sandb
 }
 
 func (f *fakeSaved) Pull(ctx context.Context, name string, report func(sandbox.Progress)) error {
-	if there, _ := f.images.Exists(ctx, name); there {
+	if whole, _ := f.Use(ctx, name); whole {
 		return nil
 	}
 	if _, err := f.Remote(ctx, name); err != nil {
@@ -94,6 +97,7 @@ func (f *fakeSaved) Pull(ctx context.Context, name string, report func(sandbox.P
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pulls++
+	f.damaged = slices.DeleteFunc(f.damaged, func(n string) bool { return n == name })
 	f.images.add(name)
 	return nil
 }
@@ -118,14 +122,21 @@ func (f *fakeSaved) Pending(context.Context) ([]string, error) {
 	return slices.Clone(f.pending), nil
 }
 
-func (f *fakeSaved) DropUnsent(ctx context.Context, name, _ string) (bool, error) {
-	if pending, _ := f.Pending(ctx); !slices.Contains(pending, name) {
-		return false, nil
+func (f *fakeSaved) Use(ctx context.Context, name string) (bool, error) {
+	if there, _ := f.images.Exists(ctx, name); !there {
+		return false, fault.NotFoundf("snapshot %s is not here", name)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !slices.Contains(f.damaged, name), nil
+}
+
+func (f *fakeSaved) RemoveUnused(ctx context.Context, name string, _ time.Duration) (bool, error) {
 	return f.Remove(ctx, name)
 }
 
 func (f *fakeSaved) Remove(_ context.Context, name string) (bool, error) {
+	time.Sleep(f.removeTime)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.removed = append(f.removed, name)
@@ -140,14 +151,16 @@ func (f *fakeSaved) RemoveRemote(_ context.Context, name string) error {
 	return nil
 }
 
-func (f *fakeSaved) PruneBackups(_ context.Context, name string) ([]string, error) {
+func (f *fakeSaved) SettleBackup(_ context.Context, name string) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.pruned = append(f.pruned, name)
+	if strings.HasPrefix(name, "backups/") {
+		f.settled = append(f.settled, name)
+	}
 	return nil, nil
 }
 
-func (f *fakeSaved) AbortStale(context.Context) (int, error) { return 0, nil }
+func (f *fakeSaved) Tidy(context.Context) (int, error) { return 0, nil }
 
 func (f *fakeSaved) Unused(_ context.Context, since time.Duration) ([]string, error) {
 	f.mu.Lock()

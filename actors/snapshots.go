@@ -32,6 +32,7 @@ type Snapshots struct {
 	tidied    time.Time            // when they were looked for
 	bucket    string               // what is wrong with the bucket; empty: nothing, or there is none, or it was not asked yet
 	network   chan struct{}        // holds a value for each transfer that uses the network
+	takings   chan struct{}        // and for each that saves a device's data
 	sending   kernel.Token         // of the pending tick
 	cancel    func()               // the pending tick
 }
@@ -39,7 +40,7 @@ type Snapshots struct {
 func newSnapshots(w *world, self *kernel.Ref) *Snapshots {
 	return &Snapshots{
 		world: w, self: self, transfers: map[string]*transfer{}, past: map[string]past{},
-		network: make(chan struct{}, maxOverNetwork), cancel: func() {},
+		network: make(chan struct{}, maxOverNetwork), takings: make(chan struct{}, maxTakings), cancel: func() {},
 	}
 }
 
@@ -135,17 +136,19 @@ func (s *Snapshots) onGet(msg messages.GetSnapshot) {
 	})
 }
 
+// onRemove takes a name away while nothing else is done with it, or with what it stands for.
 func (s *Snapshots) onRemove(msg messages.RemoveSnapshot) {
-	for _, name := range s.namesOf(msg.Name) {
-		if t, busy := s.transfers[name]; busy {
-			s.Refuse(fault.Conflictf("snapshot %s is being made from %s; remove it when that has ended", name, t.source))
-			return
-		}
+	from := "this host"
+	if msg.Everywhere {
+		from = "everywhere"
 	}
-	if s.past[msg.Name].Failure != "" {
-		delete(s.past, msg.Name) // nobody waits for it any more
+	name, err := s.world.Saved.NameOf(msg.Name)
+	if err != nil {
+		name = "" // a base image, which is its owner's
 	}
-	s.answerLater(func(ctx context.Context) (any, error) { return messages.Done{}, s.remove(ctx, msg) })
+	s.transfer(task{work: workRemove, name: msg.Name, uses: name, source: from, do: func(ctx context.Context, _ *pace) (any, error) {
+		return messages.Done{}, s.remove(ctx, msg)
+	}}, s.Take())
 }
 
 // remove takes a name away, and what it stands for where that is a snapshot of ours.

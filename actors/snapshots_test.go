@@ -18,6 +18,7 @@ type fakeImages struct {
 	mu    sync.Mutex
 	names map[string]sandbox.Image
 	links int
+	leads map[string]string // references that lead to snapshots
 	panic bool
 	err   error // of a link
 }
@@ -33,6 +34,20 @@ func (f *fakeImages) add(name string) {
 
 func newFakeImages() *fakeImages {
 	return &fakeImages{names: map[string]sandbox.Image{"android-LATEST": {Name: "android-LATEST", Hash: "abc", Bytes: 1 << 30}}}
+}
+
+// Leads knows the names of snapshots as such.
+func (f *fakeImages) Leads(ctx context.Context, name string) (string, error) {
+	switch there, _ := f.Exists(ctx, name); {
+	case !there:
+		return "", fault.NotFoundf("image %s does not exist", name)
+	case f.leads[name] != "":
+		return f.leads[name], nil
+	case strings.Contains(name, "/") && !strings.Contains(name, ":"):
+		return name, nil
+	default:
+		return "", nil
+	}
 }
 
 func (f *fakeImages) Exists(_ context.Context, name string) (bool, error) {

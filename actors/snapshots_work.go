@@ -22,9 +22,9 @@ const (
 )
 
 type (
-	// fetchSnapshot asks for a snapshot, by a name that sandboxes can be created from, to be whole on this host. Answered
+	// fetchSnapshot asks for a snapshot to be whole on this host, under a name that sandboxes can be created from. Answered
 	// with sandbox.Image.
-	fetchSnapshot struct{ name string }
+	fetchSnapshot struct{ snapshot, name string }
 
 	// backUp asks for a sandbox's data to be in the bucket under a reference. Answered with sandbox.Image.
 	backUp struct {
@@ -49,13 +49,13 @@ func (s *Snapshots) onBeginPull(msg messages.BeginPullSnapshot) {
 
 // onPull makes a source known under a name. What is not on this host is fetched first.
 func (s *Snapshots) onPull(source, ref string, reply kernel.Reply) {
-	s.transfer(ref, workLink, source, reply, func(ctx context.Context, p *pace) (sandbox.Image, error) {
+	name, notOurs := s.world.Saved.NameOf(source)
+	if notOurs != nil {
+		name = ""
+	}
+	s.transfer(task{work: workLink, name: ref, uses: name, source: source, do: func(ctx context.Context, p *pace) (any, error) {
 		image, err := s.world.Images.Link(ctx, source, ref)
-		if !fault.Is(err, fault.NotFound) {
-			return image, err
-		}
-		name, notOurs := s.world.Saved.NameOf(source)
-		if notOurs != nil {
+		if !fault.Is(err, fault.NotFound) || notOurs != nil {
 			return image, err
 		}
 		if missing := s.pull(ctx, name, p); fault.Is(missing, fault.NotFound) {
@@ -64,53 +64,54 @@ func (s *Snapshots) onPull(source, ref string, reply kernel.Reply) {
 			return image, missing
 		}
 		return s.world.Images.Link(ctx, name, ref)
-	})
+	}}, reply)
 }
 
 func (s *Snapshots) pull(ctx context.Context, name string, p *pace) error {
-	return s.overNetwork(ctx, p, func() error { return s.world.Saved.Pull(ctx, name, p.report) })
+	return inTurn(ctx, s.network, p, func() error { return s.world.Saved.Pull(ctx, name, p.report) })
 }
 
 func (s *Snapshots) push(ctx context.Context, name string, p *pace) error {
-	return s.overNetwork(ctx, p, func() error { return s.world.Saved.Push(ctx, name, p.report) })
+	return inTurn(ctx, s.network, p, func() error { return s.world.Saved.Push(ctx, name, p.report) })
 }
 
 // onFetch has a snapshot fetched that a sandbox is to be made from.
 func (s *Snapshots) onFetch(msg fetchSnapshot) {
-	s.transfer(msg.name, workFetch, "the bucket", s.Take(), func(ctx context.Context, p *pace) (sandbox.Image, error) {
-		name, err := s.world.Saved.NameOf(msg.name)
-		if err != nil {
-			return sandbox.Image{}, err
+	s.transfer(task{work: workFetch, name: msg.name, uses: msg.snapshot, source: "the bucket", do: func(ctx context.Context, p *pace) (any, error) {
+		if err := s.pull(ctx, msg.snapshot, p); err != nil || msg.snapshot == msg.name {
+			return sandbox.Image{Name: msg.snapshot}, err
 		}
-		if err := s.pull(ctx, name, p); err != nil || name == msg.name {
-			return sandbox.Image{Name: name}, err
-		}
-		return s.world.Images.Link(ctx, name, msg.name)
-	})
+		return s.world.Images.Link(ctx, msg.snapshot, msg.name)
+	}}, s.Take())
 }
 
-// fetch sees to it that a sandbox can be created from a name, if that is a snapshot's. What is no snapshot, or is nowhere,
-// is left to whoever looks for it on this host.
+// fetch sees to it that a sandbox can be created from a name, if that is a snapshot's: that all of it is on this host, with
+// the base images that it was taken with. What is no snapshot is left to whoever looks for it on this host.
 func (w *world) fetch(ctx context.Context, name string, report func(sandbox.Phase)) error {
-	snapshot, err := w.Saved.NameOf(name)
-	if err != nil {
-		return nil //nolint:nilerr // a base image
+	snapshot, err := w.Images.Leads(ctx, name)
+	here := err == nil
+	if fault.Is(err, fault.NotFound) {
+		if snapshot, err = w.Saved.NameOf(name); err != nil {
+			return nil //nolint:nilerr // a base image
+		}
 	}
-	there, err := w.Images.Exists(ctx, name)
-	if err != nil || there && snapshot != name {
-		return err // a reference that leads somewhere
-	}
-	if !there {
-		report(sandbox.Phase{Name: "its snapshot is fetched", Step: 1, Of: 1})
-	}
-	_, err = w.snapshots.Ask(ctx, fetchSnapshot{name})
-	switch {
-	case there && (fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict)):
-		return nil // a directory of images that somebody put there, or a snapshot that is on its way to the bucket
-	case !fault.Is(err, fault.NotFound):
+	if err != nil || snapshot == "" {
 		return err
 	}
-	return fault.NotFoundf("snapshot %s does not exist: %v", name, err)
+	if here {
+		switch whole, err := w.Saved.Use(ctx, snapshot); {
+		case fault.Is(err, fault.NotFound):
+			return nil // a directory of images that somebody put there
+		case err != nil || whole:
+			return err
+		}
+	}
+	report(sandbox.Phase{Name: "its snapshot is fetched", Step: 1, Of: 1})
+	_, err = w.snapshots.Ask(ctx, fetchSnapshot{snapshot, name})
+	if !here && fault.Is(err, fault.NotFound) {
+		return fault.NotFoundf("snapshot %s does not exist: %v", name, err)
+	}
+	return err
 }
 
 // onTake has a sandbox saved under a name, and sent to the bucket where there is one.
@@ -119,8 +120,8 @@ func (s *Snapshots) onTake(msg messages.TakeSnapshot) {
 	if msg.Halt {
 		source += ", stopped for it" // who wants that does not join one that is taken as it runs
 	}
-	s.transfer(msg.Name, workTake, source, s.Take(), func(ctx context.Context, p *pace) (sandbox.Image, error) {
-		if err := s.take(ctx, msg); err != nil {
+	s.transfer(task{work: workTake, name: msg.Name, source: source, do: func(ctx context.Context, p *pace) (any, error) {
+		if err := s.take(ctx, msg, p); err != nil {
 			return sandbox.Image{}, err
 		}
 		if s.world.Saved.Shared() {
@@ -129,53 +130,45 @@ func (s *Snapshots) onTake(msg messages.TakeSnapshot) {
 			}
 		}
 		return s.world.Images.Inspect(ctx, msg.Name)
-	})
+	}}, s.Take())
 }
 
-// take captures a sandbox. A snapshot of it by the same name that was never sent makes room: that failed, and who asks
-// again wants the data of now.
-func (s *Snapshots) take(ctx context.Context, msg messages.TakeSnapshot) error {
+// take captures a sandbox, which is stopped for it where that is asked for and it runs.
+func (s *Snapshots) take(ctx context.Context, msg messages.TakeSnapshot, p *pace) error {
 	answer, err := s.world.ask(ctx, messages.GetSandbox{ID: msg.ID})
 	if err != nil {
 		return err
 	}
 	now, _ := answer.(sandbox.Info)
-	if now.State == sandbox.Started || now.State == sandbox.Stopped { // else it will be refused, and the other one stays
-		dropped, err := s.world.Saved.DropUnsent(ctx, msg.Name, string(msg.ID))
-		if err != nil {
-			return err
+	return inTurn(ctx, s.takings, p, func() error {
+		if msg.Halt && now.State == sandbox.Started {
+			return s.captureHalted(ctx, msg)
 		}
-		if dropped {
-			s.world.Log.Info("a snapshot that was not sent is taken once more", zap.String("snapshot", msg.Name))
-		}
-	}
-	if msg.Halt && now.State == sandbox.Started {
-		return s.captureHalted(ctx, msg)
-	}
-	return s.capture(ctx, msg.ID, msg.Name)
+		return s.tell(ctx, msg.ID, captureSandbox{msg.Name})
+	})
 }
 
-// captureHalted is capture, of a sandbox that is stopped for it. It is started again in every case.
+// captureHalted captures a sandbox that is stopped for it. It is started again in every case but two: a stop that somebody
+// asks for meanwhile, and the end of the runner, after which the next one starts it.
 func (s *Snapshots) captureHalted(ctx context.Context, msg messages.TakeSnapshot) (err error) {
-	if _, err := s.world.ask(ctx, messages.StopSandbox{ID: msg.ID}); err != nil {
+	if err := s.tell(ctx, msg.ID, haltSandbox{}); err != nil {
 		return err
 	}
 	defer func() {
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.world.Limits.Start)
 		defer cancel()
-		_, started := s.world.ask(own, messages.StartSandbox{ID: msg.ID})
-		err = errors.Join(err, fault.Op("start the sandbox again", started))
+		err = errors.Join(err, fault.Op("start the sandbox again", s.tell(own, msg.ID, goOn{})))
 	}()
-	return s.capture(ctx, msg.ID, msg.Name)
+	return s.tell(ctx, msg.ID, captureSandbox{msg.Name})
 }
 
-// capture has a sandbox save its data on this host.
-func (s *Snapshots) capture(ctx context.Context, id sandbox.ID, name string) error {
+// tell has a sandbox do something.
+func (s *Snapshots) tell(ctx context.Context, id sandbox.ID, what any) error {
 	ref := s.world.directory.find(id)
 	if ref == nil {
 		return fault.NotFoundf("sandbox %s does not exist on this runner", id)
 	}
-	_, err := ref.Ask(ctx, captureSandbox{name})
+	_, err := ref.Ask(ctx, what)
 	return err
 }
 
@@ -190,33 +183,46 @@ func (s *Snapshots) onBackUp(msg backUp) {
 		s.Refuse(err)
 		return
 	}
-	s.transfer(name, workBackUp, "sandbox "+string(msg.id), s.Take(), func(ctx context.Context, p *pace) (sandbox.Image, error) {
-		if image, err := s.world.Saved.Remote(ctx, name); !fault.Is(err, fault.NotFound) {
-			return image, err // it was told once before
-		}
-		there, err := s.world.Images.Exists(ctx, name)
-		if err != nil {
-			return sandbox.Image{}, err
-		}
-		if !there {
-			if err := s.capture(ctx, msg.id, name); err != nil {
-				return sandbox.Image{}, err
-			}
-		}
-		if err := s.push(ctx, name, p); err != nil {
-			return sandbox.Image{}, err
-		}
-		s.tidyBackups(ctx, name)
-		return sandbox.Image{Name: name}, nil
-	})
+	s.transfer(task{work: workBackUp, name: name, source: "sandbox " + string(msg.id), do: func(ctx context.Context, p *pace) (any, error) {
+		return s.backUp(ctx, msg.id, name, p)
+	}}, s.Take())
 }
 
-// tidyBackups removes what a new backup makes superfluous. That it cannot be removed is no failure of the backup.
-func (s *Snapshots) tidyBackups(ctx context.Context, name string) {
-	if _, err := s.world.Saved.Remove(ctx, name); err != nil {
-		s.world.Log.Warn("a backup stays on this host", zap.String("snapshot", name), zap.Error(err))
+// backUp does what of a backup was not done before.
+func (s *Snapshots) backUp(ctx context.Context, id sandbox.ID, name string, p *pace) (sandbox.Image, error) {
+	image, err := s.world.Saved.Remote(ctx, name)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return image, err
 	}
-	removed, err := s.world.Saved.PruneBackups(ctx, name)
+	if err != nil {
+		image = sandbox.Image{Name: name}
+		if err := s.send(ctx, id, name, p); err != nil {
+			return image, err
+		}
+	}
+	s.settleBackup(ctx, name)
+	return image, nil
+}
+
+// send saves a sandbox, unless that was done before, and sends it.
+func (s *Snapshots) send(ctx context.Context, id sandbox.ID, name string, p *pace) error {
+	there, err := s.world.Images.Exists(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !there {
+		err := inTurn(ctx, s.takings, p, func() error { return s.tell(ctx, id, captureSandbox{name}) })
+		if err != nil {
+			return err
+		}
+	}
+	return s.push(ctx, name, p)
+}
+
+// settleBackup removes what a backup that is in the bucket makes superfluous; of another snapshot, nothing. That it cannot be
+// removed is no failure of the backup.
+func (s *Snapshots) settleBackup(ctx context.Context, name string) {
+	removed, err := s.world.Saved.SettleBackup(ctx, name)
 	if err != nil || len(removed) > 0 {
 		s.world.Log.Info("older backups are removed", zap.Strings("removed", removed), zap.Error(err))
 	}
@@ -245,7 +251,7 @@ func (s *Snapshots) onSendTick(msg sendTick) {
 			if found.names, err = s.world.Saved.Pending(ctx); err != nil || !found.tidy {
 				return err
 			}
-			n, err := s.world.Saved.AbortStale(ctx)
+			n, err := s.world.Saved.Tidy(ctx)
 			if n > 0 {
 				s.world.Log.Info("unfinished uploads of long ago are ended", zap.Int("ended", n))
 			}
@@ -269,12 +275,13 @@ func (s *Snapshots) onUnsent(msg unsent) {
 		if _, busy := s.transfers[name]; busy {
 			continue
 		}
-		s.transfer(name, workSend, "this host", kernel.Reply{}, func(ctx context.Context, p *pace) (sandbox.Image, error) {
+		s.transfer(task{work: workSend, name: name, source: "this host", do: func(ctx context.Context, p *pace) (any, error) {
 			if err := s.push(ctx, name, p); err != nil {
-				return sandbox.Image{}, err
+				return nil, err
 			}
-			return s.world.Images.Inspect(ctx, name)
-		})
+			s.settleBackup(ctx, name)
+			return messages.Done{}, nil
+		}}, kernel.Reply{})
 	}
 	if msg.tidy {
 		s.tidied = time.Now()
@@ -313,9 +320,9 @@ func (s *Snapshots) collect(names []string) {
 		if _, busy := s.transfers[name]; busy {
 			continue
 		}
-		s.transfer(name, workCollect, "this host", kernel.Reply{}, func(ctx context.Context, _ *pace) (sandbox.Image, error) {
-			_, err := s.world.Saved.Remove(ctx, name)
-			return sandbox.Image{Name: name}, err
-		})
+		s.transfer(task{work: workCollect, name: name, source: "this host", do: func(ctx context.Context, _ *pace) (any, error) {
+			_, err := s.world.Saved.RemoveUnused(ctx, name, s.world.Collect.After)
+			return messages.Done{}, err
+		}}, kernel.Reply{})
 	}
 }

@@ -54,6 +54,10 @@ type Device interface {
 	Start(ctx context.Context, report func(sandbox.Phase)) (recreated bool, err error)
 	// Stop halts the device, after the guest's sync unless force.
 	Stop(ctx context.Context, force bool) error
+	// Halt is Stop for a snapshot: that the device is to be started again is on record.
+	Halt(ctx context.Context) error
+	// StayHalted takes that off the record.
+	StayHalted(ctx context.Context) error
 	// Tidy removes what a device that died left beside its files, and says what that was. It does nothing to one that is
 	// not absent.
 	Tidy(ctx context.Context) (removed []string, err error)
@@ -92,6 +96,9 @@ type Admission interface {
 
 // Images are the base images of the host, and the names that Daytona has given them.
 type Images interface {
+	// Leads is the snapshot, "org/name", that a name leads to on this host, whole or not; empty where it is another directory.
+	// NotFound where the name leads nowhere.
+	Leads(ctx context.Context, name string) (snapshot string, err error)
 	// Exists reports whether sandboxes can be created from the name, without reading the image.
 	Exists(ctx context.Context, name string) (bool, error)
 	// Inspect identifies the image of a name that sandboxes can be created from; NotFound otherwise.
@@ -106,8 +113,8 @@ type Images interface {
 	Count(ctx context.Context) (int, error)
 }
 
-// Saved are the snapshots of devices' data on this host, and in the bucket that hosts share. Of one name only one of its
-// methods is called at a time.
+// Saved are the snapshots of devices' data on this host, and in the bucket that hosts share. What makes a name whole and
+// what removes it wait for each other; Push, and a removal from the bucket, are not called beside each other for one name.
 type Saved interface {
 	// Shared reports whether there is a bucket.
 	Shared() bool
@@ -117,24 +124,28 @@ type Saved interface {
 	Check(ctx context.Context) error
 	// Remote identifies the snapshot of a name in the bucket; NotFound where there is none.
 	Remote(ctx context.Context, name string) (sandbox.Image, error)
+	// Use notes that something is made of a snapshot of this host, and reports whether it is whole: if not, Pull makes it so.
+	// NotFound where it is not here.
+	Use(ctx context.Context, name string) (whole bool, err error)
 	// Pull sees to it that a snapshot is on this host, whole. NotFound where neither host nor bucket has it.
 	Pull(ctx context.Context, name string, report func(sandbox.Progress)) error
 	// Push sends one of this host to the bucket; doing it again goes on, or is success.
 	Push(ctx context.Context, name string, report func(sandbox.Progress)) error
 	// Pending lists the names that are to be sent and were not.
 	Pending(ctx context.Context) ([]string, error)
-	// DropUnsent is Remove, for one of that sandbox that is to be sent and was not.
-	DropUnsent(ctx context.Context, name, sandbox string) (removed bool, err error)
 	// Remove takes one away with its files, and reports whether it was one: base images stay.
 	Remove(ctx context.Context, name string) (removed bool, err error)
 	// RemoveRemote takes one out of the bucket.
 	RemoveRemote(ctx context.Context, name string) error
-	// PruneBackups takes from the bucket all but the newest backups of the sandbox that this one is of.
-	PruneBackups(ctx context.Context, name string) (removed []string, err error)
+	// SettleBackup removes what a backup that is in the bucket makes superfluous: its copy here, and from the bucket all but the
+	// newest of its sandbox. It does nothing to what is no backup.
+	SettleBackup(ctx context.Context, name string) (removed []string, err error)
 	// Unused lists those that the bucket has as well, and of which nothing was made for a time.
 	Unused(ctx context.Context, since time.Duration) ([]string, error)
-	// AbortStale ends uploads that nobody goes on with.
-	AbortStale(ctx context.Context) (aborted int, err error)
+	// RemoveUnused is Remove, for one that still is unused.
+	RemoveUnused(ctx context.Context, name string, since time.Duration) (removed bool, err error)
+	// Tidy ends uploads, and drops pulls, that nobody goes on with.
+	Tidy(ctx context.Context) (aborted int, err error)
 }
 
 // Collection is what becomes of copies of snapshots that nobody uses and that the bucket has.

@@ -17,6 +17,8 @@ const (
 	transferLimit = 115 * time.Minute
 	// maxOverNetwork is how many transfers use the network at a time.
 	maxOverNetwork = 2
+	// maxTakings is how many devices' data are copied at a time: all of it is read.
+	maxTakings = 2
 	// pastKept is how long it is told how a transfer ended (daytona: SNAPSHOT_ERROR_CACHE_RETENTION).
 	pastKept = 10 * time.Minute
 	maxPast  = 256
@@ -30,14 +32,31 @@ const (
 	workSend   = "send"
 	workBackUp = "back up"
 
+	workRemove  = "remove"
 	workCollect = "collect"
 )
 
-// transfer is one work on a name under way.
+// task is what a transfer has to do.
+type task struct {
+	work   string
+	name   string // that is made, sent or removed
+	uses   string // the snapshot that it stands for, or is made from; empty: the same, or a base image
+	source string // for people; who asks for the same work from the same source shares it
+	do     func(context.Context, *pace) (any, error)
+}
+
+// takesAway reports whether nothing else may be done with its names meanwhile.
+func (t task) takesAway() bool { return t.work == workRemove || t.work == workCollect }
+
+// meets reports whether both work on one snapshot.
+func (t task) meets(other task) bool {
+	return t.name == other.name || t.uses != "" && (t.uses == other.name || t.uses == other.uses) || t.name == other.uses
+}
+
+// transfer is one task under way.
 type transfer struct {
-	work    string
+	task
 	token   kernel.Token
-	source  string
 	since   time.Time
 	waiters []kernel.Reply
 	pace    *pace
@@ -48,37 +67,51 @@ type past = messages.SnapshotProgress
 
 // transferred is the outcome of a transfer.
 type transferred struct {
-	name  string
-	token kernel.Token
-	image sandbox.Image
-	err   error
+	name   string
+	token  kernel.Token
+	answer any
+	err    error
 }
 
-// transfer makes one name, off the mailbox. There is one for each name at a time; who asks for the same waits for it.
-func (s *Snapshots) transfer(name, work, source string, reply kernel.Reply, do func(context.Context, *pace) (sandbox.Image, error)) {
-	if t, busy := s.transfers[name]; busy {
-		if t.work != work || t.source != source {
-			reply.Fail(fault.Conflictf("snapshot %s is busy (%s %s); ask again when that has ended", name, t.work, t.source))
+// transfer does a task off the mailbox. There is one for each name at a time, and beside one that takes a snapshot away there
+// is no other of it; who asks for the same waits for it.
+func (s *Snapshots) transfer(what task, reply kernel.Reply) {
+	if t := s.inTheWay(what); t != nil {
+		if t.name != what.name || t.work != what.work || t.source != what.source {
+			reply.Fail(fault.Conflictf("snapshot %s is busy (%s %s); ask again when that has ended", t.name, t.work, t.source))
 			return
 		}
 		t.waiters = append(t.waiters, reply)
 		return
 	}
 	t := &transfer{
-		work: work, token: s.world.tokens.Next(), source: source, since: time.Now(), waiters: []kernel.Reply{reply},
-		pace: newPace(s.world.Log, work+" snapshot "+name),
+		task: what, token: s.world.tokens.Next(), since: time.Now(), waiters: []kernel.Reply{reply},
+		pace: newPace(s.world.Log, what.work+" snapshot "+what.name),
 	}
-	s.transfers[name] = t
+	s.transfers[what.name] = t
 	s.world.workers.Go(func() {
-		ctx, cancel := context.WithTimeoutCause(reply.Trace(s.life), transferLimit, fault.Timeoutf("%s took longer than %s", work, transferLimit))
+		ctx, cancel := context.WithTimeoutCause(reply.Trace(s.life), transferLimit, fault.Timeoutf("%s took longer than %s", what.work, transferLimit))
 		defer cancel()
-		result := transferred{name: name, token: t.token}
+		result := transferred{name: what.name, token: t.token}
 		result.err = kernel.Guarded(s.world.Log, func() (err error) {
-			result.image, err = do(ctx, t.pace)
+			result.answer, err = what.do(ctx, t.pace)
 			return cutShort(ctx, err)
 		})
 		s.self.Tell(result)
 	})
+}
+
+// inTheWay is the transfer under way beside which a task is not begun; nil: none.
+func (s *Snapshots) inTheWay(what task) *transfer {
+	if t, busy := s.transfers[what.name]; busy {
+		return t
+	}
+	for _, t := range s.transfers {
+		if (t.takesAway() || what.takesAway()) && t.meets(what) {
+			return t
+		}
+	}
+	return nil
 }
 
 func (s *Snapshots) onTransferred(msg transferred) {
@@ -91,7 +124,7 @@ func (s *Snapshots) onTransferred(msg transferred) {
 		if msg.err != nil {
 			w.Fail(msg.err)
 		} else {
-			w.Send(msg.image)
+			w.Send(msg.answer)
 		}
 	}
 	ended := t.progress(msg.name)
@@ -130,15 +163,15 @@ func (s *Snapshots) remember(p past) {
 	s.past[p.Name] = p
 }
 
-// overNetwork does something when its turn has come.
-func (s *Snapshots) overNetwork(ctx context.Context, p *pace, do func() error) error {
+// inTurn does something when there is room for it in slots.
+func inTurn(ctx context.Context, slots chan struct{}, p *pace, do func() error) error {
 	p.report(sandbox.Progress{Step: "wait for other transfers"})
 	select {
-	case s.network <- struct{}{}:
+	case slots <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer func() { <-s.network }()
+	defer func() { <-slots }()
 	return do()
 }
 

@@ -106,7 +106,8 @@ func TestASnapshotBringsTheDataBack(t *testing.T) {
 	}
 }
 
-// Ensure a stopped sandbox is saved as it is, and that what does not fit, or is damaged, is refused and leaves nothing.
+// Ensure a stopped sandbox is saved as it is, that what is damaged is refused and leaves nothing, and that what is lost here
+// is fetched again.
 func TestSnapshotsOfStoppedSandboxes(t *testing.T) {
 	t.Parallel()
 	h := startHost(t)
@@ -142,11 +143,11 @@ func TestSnapshotsOfStoppedSandboxes(t *testing.T) {
 	if err := os.Remove(overlay); err != nil {
 		t.Fatal(err)
 	}
-	got, err = r.do("POST", "/sandboxes", `{"id":"e","userId":"u","osUser":"u","snapshot":"acme/cold","cpuQuota":1,"memoryQuota":2}`)
-	if err != nil || got.status != http.StatusBadRequest || !strings.Contains(string(got.body), "has lost its disk") {
-		t.Errorf("from a snapshot without its disk: %d %s, %v", got.status, got.body, err)
+	r.createFrom("e", "acme/cold") // whose disk the bucket has
+	if got := r.exec("e", "cat /data/local/tmp/f"); got != "kept\n" {
+		t.Errorf("from a snapshot whose disk was lost here it holds %q", got)
 	}
-	for _, id := range []string{"a", "b", "c", "later"} {
+	for _, id := range []string{"a", "b", "c", "e", "later"} {
 		r.want(http.StatusOK, "POST", "/sandboxes/"+id+"/destroy", nil)
 	}
 	h.wantClean()
@@ -276,5 +277,43 @@ func TestARestoreIsCarriedOn(t *testing.T) {
 		if got := r.exec(id, "cat /data/local/tmp/f"); got != "kept\n" {
 			t.Errorf("%s holds %q", id, got)
 		}
+	}
+}
+
+// Ensure a sandbox that was stopped for its snapshot when the runner was killed is started by the next, and one of a
+// reference whose base image was replaced gets its own.
+func TestAHaltIsEndedByTheNextRunner(t *testing.T) {
+	t.Parallel()
+	h := startHost(t)
+	r := startRunner(h)
+	r.create("a")
+	r.exec("a", "echo kept > /data/local/tmp/f")
+	r.save("a", "acme", "golden")
+	r.want(http.StatusOK, "POST", "/sandboxes/a/stop", nil)
+	r.kill()
+	h.amendRecord("a", func(rec map[string]any) { rec["halted"] = true })
+	link := h.get("CVD_ARTIFACTS_PATH") + "/snapshots/acme/golden/super.img"
+	image, err := filepath.EvalSymlinks(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(link), os.WriteFile(link, make([]byte, info.Size()), 0o644), os.Chtimes(link, info.ModTime(), info.ModTime())); err != nil {
+		t.Fatal(err)
+	}
+	r = startRunner(h)
+	r.wantState("a", "started")
+	if got := r.exec("a", "cat /data/local/tmp/f"); got != "kept\n" {
+		t.Errorf("it holds %q", got)
+	}
+	r.createFrom("b", "acme/golden")
+	if to, err := os.Readlink(link); err != nil || to == "" {
+		t.Errorf("the image in place of its own was used: %q, %v", to, err)
+	}
+	if got := r.exec("b", "cat /data/local/tmp/f"); got != "kept\n" {
+		t.Errorf("another holds %q", got)
 	}
 }

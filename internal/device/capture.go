@@ -75,7 +75,7 @@ func (d *Device) source(ctx context.Context, rec ledger.Record) (snapshot.Source
 	if !ok {
 		return snapshot.Source{}, fault.Unsupportedf("it is not on record which images sandbox %s was made from", d.id)
 	}
-	base, err := d.o.Images.Digest(ctx, base)
+	base, err := d.o.Images.Digest(ctx, base) // those on record are compared: an image that was only touched is the same
 	if err != nil {
 		return snapshot.Source{}, err
 	}
@@ -133,17 +133,23 @@ func (d *Device) standStill(ctx context.Context, name string) (q snapshot.Quiet,
 		q.Sentinel, q.Resume = d.leaveSentinel(ctx, name), d.unpause
 		q.Since = time.Now()
 		q.How, err = d.pause(ctx)
+		if q.Sentinel == "" {
+			q.How = snapshot.Crash // what the guest had not written out is not there, as after a power cut
+		}
 		return q, err
 	default:
 		return q, fault.Conflictf("sandbox %s is neither running nor off (%s): its data are in motion", d.id, o.Reason)
 	}
 }
 
+// settleLimit is how long a guest may take to write out what it holds in memory before a snapshot: it runs on meanwhile.
+const settleLimit = 20 * time.Second
+
 // leaveSentinel writes a text into the guest that tells whether its data came back, and has it write out what it holds
 // in memory. What a guest does not do costs only that proof.
 func (d *Device) leaveSentinel(ctx context.Context, name string) string {
 	text := name + " " + time.Now().UTC().Format(time.RFC3339)
-	own, cancel := context.WithTimeout(ctx, syncLimit)
+	own, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	_, err := d.shell(own, fmt.Sprintf("echo '%s' > %s && sync", text, snapshot.SentinelPath))
 	if err != nil {

@@ -247,7 +247,7 @@ func (d *Device) publish() {
 		Known: d.known, Intent: r.Intent, Created: r.Created && r.Restore == "", Failure: r.Failure, Begun: r.CreatedAt,
 		Group: r.Group, Instance: r.Instance, Snapshot: r.Snapshot, Resources: sandbox.Resources(r.Resources),
 		Next: sandbox.Resources(r.Next), Network: sandbox.Network(r.Network),
-		Unchecked: r.Disk != (ledger.Disk{}), Metadata: r.Metadata, LaunchPID: r.Launcher.PID,
+		Unchecked: r.Disk != (ledger.Disk{}), Halted: r.Halted, Metadata: r.Metadata, LaunchPID: r.Launcher.PID,
 	}
 	if r.Instance != 0 {
 		facts.ADBPort = r.Instance.ADBPort(d.o.ADBBasePort)
@@ -303,6 +303,11 @@ func (d *Device) Forget(ctx context.Context) error {
 // Annotate records metadata, which replaces what was there.
 func (d *Device) Annotate(ctx context.Context, metadata map[string]string) error {
 	return d.amend(ctx, func(r *ledger.Record) { r.Metadata = metadata })
+}
+
+// StayHalted has a device that was halted for a snapshot stay so when that is taken.
+func (d *Device) StayHalted(ctx context.Context) error {
+	return d.amend(ctx, func(r *ledger.Record) { r.Halted = false })
 }
 
 // Resize records what the next start gets. A device that has not booted yet is made by the next

@@ -29,12 +29,22 @@ const (
 // to sync before it, unless force; a guest that does not answer in time costs only that time.
 // What cvd says is not trusted: the processes decide, and those that stay are ended.
 func (d *Device) Stop(ctx context.Context, force bool) error {
+	return d.stop(ctx, force, func(r *ledger.Record) { r.Intent, r.Halted = sandbox.IntentStopped, false })
+}
+
+// Halt is Stop for a snapshot: that the device is to be started again is on record, for a runner that comes after this one.
+func (d *Device) Halt(ctx context.Context) error {
+	return d.stop(ctx, false, func(r *ledger.Record) { r.Intent, r.Halted = sandbox.IntentStopped, true })
+}
+
+// stop halts the device once it is on record what for.
+func (d *Device) stop(ctx context.Context, force bool, want func(*ledger.Record)) error {
 	done, err := d.exclusive(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := d.save(ctx, func(r *ledger.Record) { r.Intent = sandbox.IntentStopped }); err != nil {
+	if err := d.save(ctx, want); err != nil {
 		return err
 	}
 	if d.record().Instance == 0 {

@@ -3,8 +3,10 @@ package device
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -29,10 +31,41 @@ func (d *Device) restorable(ctx context.Context, base image.Base, diskGB int) (d
 	if err != nil {
 		return "", 0, fault.Op("read snapshot "+base.Name, err)
 	}
+	if err := d.haveImages(ctx, base, m.Images); err != nil {
+		return "", 0, fault.Op("make a device of snapshot "+base.Name, err)
+	}
 	if m.Resources.DiskGB > 0 {
 		diskGB = m.Resources.DiskGB // the disk's layout depends on it
 	}
 	return base.Dir, diskGB, nil
+}
+
+// haveImages is a Conflict, saying what differs, where an image directory has not the base images that a snapshot was taken
+// with: its data are those of a disk that lies over them.
+func (d *Device) haveImages(ctx context.Context, base image.Base, want []snapshot.File) error {
+	if len(want) == 0 {
+		return nil // somebody else's manifest does not say
+	}
+	base, err := d.o.Images.Digest(ctx, base)
+	if err != nil {
+		return err
+	}
+	have := map[string]string{}
+	for _, f := range base.Files {
+		have[f.Name] = f.SHA256
+	}
+	for _, f := range want {
+		if f.SHA256 != "" && have[f.Name] != f.SHA256 {
+			return fault.Conflictf("base image %s in %s has the digest %q, and the snapshot was taken with %s", f.Name, base.Dir, have[f.Name], f.SHA256)
+		}
+		delete(have, f.Name)
+	}
+	for name := range have {
+		if strings.HasSuffix(name, ".img") {
+			return fault.Conflictf("there is a base image %s in %s, and the snapshot was taken without one", name, base.Dir)
+		}
+	}
+	return nil
 }
 
 // restoreAtOnce makes the device with the data of its snapshot in one boot, where a template of its disks spares the first
@@ -58,9 +91,9 @@ func (d *Device) restoreAtOnce(ctx context.Context, report func(sandbox.Phase)) 
 		return false, nil // it is somebody's: the ordinary create says so, and leaves it
 	}
 	d.log.Warn("the snapshot's data cannot be put back in one boot: in two now", zap.Error(err))
-	if launched && !transient(err) {
+	if launched && (errors.Is(err, errFilesLost) || errors.Is(err, errOtherData)) {
 		if err := d.o.Templates.Distrust(ctx, key, err.Error()); err != nil {
-			return false, err
+			d.log.Warn("the disk template is going to be tried again", zap.Error(err))
 		}
 	}
 	return false, d.cleanUp(ctx)
@@ -168,17 +201,38 @@ func (d *Device) bootRestored(ctx context.Context, m snapshot.Manifest, report f
 	return d.save(ctx, func(r *ledger.Record) { r.Restore = "" })
 }
 
-// findSentinel looks for what the snapshot's guest was given to remember.
+const (
+	// sentinelLimit bounds the looks for a sentinel: a guest that has just booted may be busy.
+	sentinelLimit = 30 * time.Second
+	sentinelPause = time.Second // between two of them
+)
+
+// errOtherData is that the device has not the data that it was given.
+var errOtherData = errors.New("the device has booted without the data of its snapshot")
+
+// findSentinel looks for what the snapshot's guest was given to remember. Unavailable where the guest does not say what it
+// has.
 func (d *Device) findSentinel(ctx context.Context, m snapshot.Manifest) error {
 	if m.Sentinel == "" {
 		return nil
 	}
-	own, cancel := context.WithTimeout(ctx, getpropLimit)
+	own, cancel := context.WithTimeout(ctx, sentinelLimit)
 	defer cancel()
-	got, err := d.shell(own, "cat "+snapshot.SentinelPath)
-	if err != nil || strings.TrimSpace(got) != m.Sentinel {
-		return fault.Internalf("the device has booted without the data of its snapshot: %s holds %q, want %q (%v)",
-			snapshot.SentinelPath, strings.TrimSpace(got), m.Sentinel, err)
+	for {
+		look, end := context.WithTimeout(own, getpropLimit)
+		got, err := d.shell(look, "cat "+snapshot.SentinelPath+" 2>/dev/null || true")
+		end()
+		switch got = strings.TrimSpace(got); {
+		case err == nil && got == m.Sentinel:
+			return nil
+		case err == nil:
+			return fault.Wrap(fault.Internal, "look for the snapshot's data", fmt.Errorf("%w: %s holds %q, want %q",
+				errOtherData, snapshot.SentinelPath, got, m.Sentinel))
+		}
+		select {
+		case <-time.After(sentinelPause):
+		case <-own.Done():
+			return fault.Unavailablef("the device has booted, and does not say within %s whether it has the snapshot's data: %v", sentinelLimit, err)
+		}
 	}
-	return nil
 }

@@ -23,7 +23,7 @@ func (d *Device) Start(ctx context.Context, report func(sandbox.Phase)) (recreat
 		return false, err
 	}
 	defer done()
-	if err := d.save(ctx, func(r *ledger.Record) { r.Intent = sandbox.IntentStarted }); err != nil {
+	if err := d.save(ctx, func(r *ledger.Record) { r.Intent, r.Halted = sandbox.IntentStarted, false }); err != nil {
 		return false, err
 	}
 	if done, err := d.carryOn(ctx, "start", report); err != nil {
@@ -118,10 +118,13 @@ func (d *Device) checkDisk(ctx context.Context) error {
 		return err
 	}
 	if !kept {
-		return fault.Internalf("the device has booted, but its files were lost at this start: %s; the device is empty", why)
+		return fault.Wrap(fault.Internal, "check what the start has kept", fmt.Errorf("%w: %s; the device is empty", errFilesLost, why))
 	}
 	return nil
 }
+
+// errFilesLost is that assembly has wiped the device's disk.
+var errFilesLost = errors.New("the device has booted, but its files were lost at this start")
 
 // bootKeeping starts the group so that assembly keeps the guest's files.
 func (d *Device) bootKeeping(ctx context.Context, rec ledger.Record, release func(), report func(sandbox.Phase)) error {

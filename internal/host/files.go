@@ -140,7 +140,8 @@ func (l *Local) Lstat(ctx context.Context, path string) (FileInfo, error) {
 func fileInfo(info fs.FileInfo) FileInfo {
 	f := FileInfo{Name: info.Name(), Size: info.Size(), Mode: info.Mode(), ModTime: info.ModTime()}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		f.Blocks, f.Inode, f.UID = st.Blocks, st.Ino, int(st.Uid)
+		f.Blocks, f.Device, f.Inode, f.UID = st.Blocks, st.Dev, st.Ino, int(st.Uid)
+		f.Changed = time.Unix(st.Ctim.Unix())
 	}
 	return f
 }

@@ -179,6 +179,21 @@ type FileInfo struct {
 	Blocks  int64 // 512-byte blocks allocated
 	Mode    fs.FileMode
 	ModTime time.Time
+	Changed time.Time // when its content, owner, permissions or name changed last; nobody can set it
+	Device  uint64    // the file system
 	Inode   uint64
 	UID     int
+}
+
+// Stamp tells a file from others, and from what it was before somebody wrote to it: who knows what was in a file of one
+// stamp knows it still, whatever times were set since.
+type Stamp struct {
+	Device, Inode    uint64
+	Size             int64
+	Written, Changed int64 // nanoseconds
+}
+
+// Stamp is that of the file as it was looked at.
+func (i FileInfo) Stamp() Stamp {
+	return Stamp{Device: i.Device, Inode: i.Inode, Size: i.Size, Written: i.ModTime.UnixNano(), Changed: i.Changed.UnixNano()}
 }

@@ -53,7 +53,8 @@ type Catalog struct {
 
 	mu      sync.Mutex
 	raw     map[string][]File     // by directory: files that were seen not to be Android-sparse
-	digests map[string]*digestion // by directory
+	digests map[string]*digestion // those under way, by directory
+	sums    map[host.Stamp]string // of files that were read
 }
 
 // NewCatalog makes a catalog of the images below artifacts. Images without a host package of
@@ -61,7 +62,7 @@ type Catalog struct {
 func NewCatalog(h host.Host, artifacts, cvdHome string) *Catalog {
 	return &Catalog{
 		host: h, artifacts: filepath.Clean(artifacts), cvdHome: cvdHome,
-		raw: map[string][]File{}, digests: map[string]*digestion{},
+		raw: map[string][]File{}, digests: map[string]*digestion{}, sums: map[host.Stamp]string{},
 	}
 }
 
@@ -85,20 +86,8 @@ func (c *Catalog) Resolve(ctx context.Context, name string) (Base, error) {
 
 // find is the part of Resolve that says whether there is such an image.
 func (c *Catalog) find(ctx context.Context, name string) (dir string, files []File, err error) {
-	path, err := c.path(name)
-	if err != nil {
+	if dir, err = c.dir(ctx, name); err != nil {
 		return "", nil, err
-	}
-	dir, err = c.host.EvalSymlinks(ctx, path)
-	if org, _, _ := snapshot.Split(name); fault.Is(err, fault.NotFound) && org != "" {
-		// The specification has snapshots beside the artifacts, too.
-		dir, err = c.host.EvalSymlinks(ctx, strings.Replace(path, c.artifacts, filepath.Dir(c.artifacts), 1))
-	}
-	if fault.Is(err, fault.NotFound) {
-		return "", nil, fault.NotFoundf("image %s does not exist at %s: %s", name, path, c.known(ctx))
-	}
-	if err != nil {
-		return "", nil, fault.Op("resolve image "+name, err)
 	}
 	files, err = c.files(ctx, dir)
 	if err != nil {
@@ -108,6 +97,46 @@ func (c *Catalog) find(ctx context.Context, name string) (dir string, files []Fi
 		return "", nil, fault.NotFoundf("image %s: %s holds no disk image (*.img): %s", name, dir, c.known(ctx))
 	}
 	return dir, files, nil
+}
+
+// dir is the directory that a name leads to, links resolved.
+func (c *Catalog) dir(ctx context.Context, name string) (string, error) {
+	path, err := c.path(name)
+	if err != nil {
+		return "", err
+	}
+	dir, err := c.host.EvalSymlinks(ctx, path)
+	if org, _, _ := snapshot.Split(name); fault.Is(err, fault.NotFound) && org != "" {
+		// The specification has snapshots beside the artifacts, too.
+		dir, err = c.host.EvalSymlinks(ctx, strings.Replace(path, c.artifacts, filepath.Dir(c.artifacts), 1))
+	}
+	if fault.Is(err, fault.NotFound) {
+		return "", fault.NotFoundf("image %s does not exist at %s: %s", name, path, c.known(ctx))
+	}
+	return dir, fault.Op("resolve image "+name, err)
+}
+
+// Leads is the snapshot, "org/name", whose directory a name leads to, whether or not all of it is there; empty where it is
+// another directory. NotFound where the name leads nowhere.
+func (c *Catalog) Leads(ctx context.Context, name string) (string, error) {
+	dir, err := c.dir(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	for _, parent := range []string{c.artifacts, filepath.Dir(c.artifacts)} {
+		snapshots, err := c.host.EvalSymlinks(ctx, filepath.Join(parent, snapshotsDir))
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return "", fault.Op("resolve image "+name, err)
+		}
+		below, inside := strings.CutPrefix(dir, snapshots+"/")
+		if _, _, err := snapshot.Split(below); inside && err == nil {
+			return below, nil
+		}
+	}
+	return "", nil
 }
 
 func isImage(f File) bool { return strings.HasSuffix(f.Name, ".img") }

@@ -67,7 +67,7 @@ func (c *Catalog) byHash(ctx context.Context, ref, hash string) (Base, error) {
 	var unread []Base
 	for _, base := range images {
 		base.Name = ref
-		if read, ok := c.digested(base); !ok {
+		if read, ok := c.digested(ctx, base); !ok {
 			unread = append(unread, base)
 		} else if identity(read).Hash == hash {
 			return base, nil

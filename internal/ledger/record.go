@@ -36,6 +36,7 @@ type Record struct {
 	HostBoot  string            `json:"host_boot"` // the boot of the host in which it was last seen running; empty: not known
 	Restore   string            `json:"restore"`   // snapshot whose data are still to be put into it; empty: none
 	Paused    bool              `json:"paused"`    // it stands still for a snapshot
+	Halted    bool              `json:"halted"`    // it was stopped for a snapshot, and is to be started again
 	Disk      Disk              `json:"disk"`      // as it was before the start under way; zero when none is
 	CreatedAt time.Time         `json:"created_at"`
 	UpdatedAt time.Time         `json:"updated_at"` // stamped by SaveRecord

@@ -196,6 +196,7 @@ type Facts struct {
 	Created   bool   // Android has booted at least once
 	Failure   string // why the last create failed; empty otherwise
 	Unchecked bool   // a start was under way, and whether it kept the files is not known yet
+	Halted    bool   // it was stopped for a snapshot, and is to be started again
 	Begun     time.Time
 	Group     string
 	Instance  Instance // 0 while it holds no number

@@ -38,15 +38,18 @@ func (s *Store) NameOf(ref string) (string, error) {
 
 const maxRef = 512
 
-// PruneBackups takes from the bucket all backups of one sandbox but the newest, and says which. The name is that of the
-// newest; what is no backup is left, and so are snapshots that people took.
-func (s *Store) PruneBackups(ctx context.Context, name string) (removed []string, err error) {
+// SettleBackup removes what a backup that is in the bucket makes superfluous: its copy on this host, and from the bucket all
+// of its sandbox but the newest, which it lists. Snapshots that people took stay.
+func (s *Store) SettleBackup(ctx context.Context, name string) (removed []string, err error) {
 	org, _, err := Split(name)
 	if err != nil || org != backupsOrg || s.bucket == nil {
 		return nil, err
 	}
 	newest, _, err := s.remote(ctx, name)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Remove(ctx, name); err != nil {
 		return nil, err
 	}
 	stem, _, _ := strings.Cut(name, "_") // of the reference, before its tag

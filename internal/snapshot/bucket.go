@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/host"
 	"github.com/daytonaio/runner-android/internal/sandbox"
 	"github.com/daytonaio/runner-android/s3store"
 )
@@ -97,12 +98,35 @@ func (s *Store) RemoveRemote(ctx context.Context, name string) error {
 // staleUpload is the age from which an unfinished upload is nobody's any more.
 const staleUpload = 48 * time.Hour
 
-// AbortStale ends the uploads of snapshots that nobody goes on with, so that their parts cost no room.
-func (s *Store) AbortStale(ctx context.Context) (aborted int, err error) {
+// Tidy ends the uploads that nobody goes on with, so that their parts cost no room, and removes what was left here of pulls
+// that nobody goes on with.
+func (s *Store) Tidy(ctx context.Context) (aborted int, err error) {
 	if s.bucket == nil {
 		return 0, nil
 	}
+	err = s.each(ctx, func(org string, e host.FileInfo) error { return s.dropPull(ctx, org, e) })
+	if err != nil {
+		return 0, err
+	}
 	return s.bucket.AbortStale(ctx, snapshotsDir+"/", staleUpload)
+}
+
+// dropPull removes an entry of an organisation's directory if it is what a pull has left for long.
+func (s *Store) dropPull(ctx context.Context, org string, e host.FileInfo) error {
+	snap, isPull := strings.CutPrefix(e.Name, pullMark)
+	if !isPull || time.Since(e.ModTime) < pullKept {
+		return nil
+	}
+	end, err := s.turn(ctx, org+"/"+snap)
+	if err != nil {
+		return err
+	}
+	defer end()
+	left := path.Join(s.dir, org, e.Name)
+	if now, err := s.host.Lstat(ctx, left); err != nil || time.Since(now.ModTime) < pullKept {
+		return unlessMissing(err)
+	}
+	return s.host.RemoveAll(ctx, left)
 }
 
 // manifests lists those below a prefix of the bucket, the newest first.

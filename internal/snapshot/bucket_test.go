@@ -228,26 +228,6 @@ func TestImagesBehindALinkAreInUse(t *testing.T) {
 	wantSame(t, here, there, "acme/golden")
 }
 
-// Ensure an unsent snapshot makes room for another of the same sandbox, and for no other's.
-func TestDropUnsent(t *testing.T) {
-	t.Parallel()
-	c := newCloud(t)
-	w := c.world(local(t))
-	_, err := w.store.Take(t.Context(), "acme/golden", w.source(instance(t, "kept", qcow2.Old, size), snapshot.Stopped), quietly)
-	must(t, err)
-	for _, is := range []struct {
-		sandbox string
-		dropped bool
-	}{{"dev2", false}, {"dev1", true}, {"dev1", false}} {
-		if dropped, err := w.store.DropUnsent(t.Context(), "acme/golden", is.sandbox); err != nil || dropped != is.dropped {
-			t.Errorf("%s: dropped %t, %v", is.sandbox, dropped, err)
-		}
-	}
-	if names, err := w.store.Pending(t.Context()); err != nil || len(names) > 0 {
-		t.Errorf("pending %q, %v", names, err)
-	}
-}
-
 // big makes an instance with a card of n chunks of noise.
 func big(t *testing.T, seed byte, changed int, n int) string {
 	t.Helper()
@@ -452,7 +432,7 @@ func TestADiskWithoutRoom(t *testing.T) {
 	c := newCloud(t)
 	here := c.taken()
 	for n := range 6 {
-		w := newWorld(t, &full{Host: local(t), writes: n})
+		w := newWorld(t, &full{Host: local(t), free: 1 << 40, writes: n})
 		_, err := w.store.Take(t.Context(), "acme/golden", w.source(instance(t, "kept", qcow2.Old, size), snapshot.Paused), quietly)
 		wantKind(t, err, fault.Exhausted, "no space left")
 		if left, _ := filepath.Glob(w.artifacts + "/snapshots/acme/*"); w.resumes != 1 || len(left) > 0 {
@@ -582,11 +562,11 @@ func TestBackups(t *testing.T) {
 	for _, tag := range []string{"1", "2", "3"} {
 		take("dev1", "backups/backup-dev1_"+tag)
 	}
-	removed, err := w.store.PruneBackups(t.Context(), "backups/backup-dev1_3")
+	removed, err := w.store.SettleBackup(t.Context(), "backups/backup-dev1_3")
 	if err != nil || !slices.Equal(removed, []string{"backups/backup-dev1_1"}) {
 		t.Errorf("removed %q, %v", removed, err)
 	}
-	if removed, err := w.store.PruneBackups(t.Context(), "acme/golden"); err != nil || removed != nil {
+	if removed, err := w.store.SettleBackup(t.Context(), "acme/golden"); err != nil || removed != nil {
 		t.Errorf("of no backup: removed %q, %v", removed, err)
 	}
 }

@@ -81,7 +81,7 @@ func (s *Store) digest(ctx context.Context, name, path string, done func(int64))
 func (s *Store) recall(info host.FileInfo) (File, bool) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	f, ok := s.known[stampOf(info)]
+	f, ok := s.known[info.Stamp()]
 	return f, ok
 }
 
@@ -91,20 +91,11 @@ func (s *Store) remember(info host.FileInfo, f File) {
 	if len(s.known) >= maxRemembered {
 		clear(s.known)
 	}
-	s.known[stampOf(info)] = f
+	s.known[info.Stamp()] = f
 }
 
 // maxRemembered bounds the files whose digests are remembered.
 const maxRemembered = 1024
-
-// stamp tells a file from others, and from what it was before it was written to.
-type stamp struct {
-	inode   uint64
-	size    int64
-	written int64 // nanoseconds
-}
-
-func stampOf(i host.FileInfo) stamp { return stamp{i.Inode, i.Size, i.ModTime.UnixNano()} }
 
 // checkers is how many chunks are read at a time to be compared.
 const checkers = 4

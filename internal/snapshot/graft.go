@@ -33,7 +33,7 @@ func (s *Store) Graft(ctx context.Context, dir string, m Manifest, instanceDir s
 
 func (s *Store) graftDisk(ctx context.Context, dir string, m Manifest, instanceDir string) error {
 	from, to := path.Join(dir, DataDir, overlayName), path.Join(instanceDir, overlayName)
-	if err := s.verify(ctx, m, overlayName, from); err != nil {
+	if err := s.verify(ctx, m, dir, overlayName); err != nil {
 		return err
 	}
 	saved, err := s.header(ctx, from)
@@ -53,13 +53,16 @@ func (s *Store) graftDisk(ctx context.Context, dir string, m Manifest, instanceD
 // putBack replaces one file. One that the snapshot has not is removed: host and guest would not fit otherwise.
 func (s *Store) putBack(ctx context.Context, dir string, m Manifest, instanceDir, name string) error {
 	from, to := path.Join(dir, DataDir, name), path.Join(instanceDir, name)
+	if err := s.staysInside(ctx, instanceDir, name); err != nil {
+		return err
+	}
 	if _, err := s.host.Lstat(ctx, from); fault.Is(err, fault.NotFound) {
 		if _, listed := m.file(name); listed {
 			return fault.Invalidf("the manifest lists it, and it is not there")
 		}
 		return s.host.RemoveAll(ctx, to)
 	}
-	if err := s.verify(ctx, m, name, from); err != nil {
+	if err := s.verify(ctx, m, dir, name); err != nil {
 		return err
 	}
 	if err := s.makeDir(ctx, path.Dir(to)); err != nil {
@@ -102,8 +105,27 @@ func (s *Store) replace(ctx context.Context, from, to string, change func(aside 
 	return s.host.Rename(ctx, aside, to)
 }
 
-// verify compares a file with what the manifest says of it. Of an unverified manifest there is nothing to compare.
-func (s *Store) verify(ctx context.Context, m Manifest, name, file string) error {
+// staysInside is a Conflict where a directory between base and what is below it is a link: what that leads to is not the
+// device's, and not the snapshot's.
+func (s *Store) staysInside(ctx context.Context, base, below string) error {
+	for dir := path.Dir(below); dir != "."; dir = path.Dir(dir) {
+		info, err := s.host.Lstat(ctx, path.Join(base, dir))
+		if unlessMissing(err) != nil {
+			return err
+		}
+		if err == nil && !info.Mode.IsDir() {
+			return fault.Conflictf("%s is not a directory", path.Join(base, dir))
+		}
+	}
+	return nil
+}
+
+// verify compares a saved file with what the manifest says of it. Of an unverified manifest there is nothing to compare.
+func (s *Store) verify(ctx context.Context, m Manifest, dir, name string) error {
+	if err := s.staysInside(ctx, dir, path.Join(DataDir, name)); err != nil {
+		return err
+	}
+	file := path.Join(dir, DataDir, name)
 	info, err := s.host.Lstat(ctx, file)
 	if err != nil {
 		return err

@@ -3,13 +3,11 @@ package snapshot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
-	"github.com/daytonaio/runner-android/internal/sandbox"
 )
 
 // imagesDir, below the artifacts, holds base images that came with snapshots of other hosts: a file for each, named by
@@ -20,6 +18,8 @@ const imagesDir = ".images"
 type Images interface {
 	// FindFile returns the path of a base image's file of that name and content; empty where there is none.
 	FindFile(ctx context.Context, name string, size int64, sha256 string) (string, error)
+	// SHA256 returns the digest of a file, links followed, in hex. It is read once for as long as nobody touches it.
+	SHA256(ctx context.Context, file string) (string, error)
 }
 
 // linkImage makes a link to a base image of a snapshot in dir: to this host's where it has the same, else to one that is
@@ -51,10 +51,12 @@ func (t *pull) imageFile(ctx context.Context, f File) (string, error) {
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
-	kept := path.Join(t.kept, f.SHA256)
-	if info, err := t.host.Lstat(ctx, kept); f.SHA256 != "" && err == nil && info.Mode.IsRegular() && info.Size == f.Size {
-		t.there.Add(f.Size)
-		return kept, nil
+	if f.SHA256 != "" {
+		kept := path.Join(t.kept, f.SHA256)
+		if ok, err := t.isImage(ctx, kept, f); err != nil || ok {
+			t.there.Add(f.Size)
+			return kept, err
+		}
 	}
 	if t.bucket == nil {
 		return "", fault.Conflictf("base image %s (%d bytes, SHA-256 %s) is not on this host any more, and there is no bucket to fetch it from", f.Name, f.Size, f.SHA256)
@@ -79,7 +81,7 @@ func (t *pull) fetchImage(ctx context.Context, f File) (kept string, err error) 
 		return "", err
 	}
 	t.say("check " + f.Name)
-	sum, err := t.host.SHA256(ctx, aside)
+	sum, err := t.sum(ctx, aside)
 	if err != nil {
 		return "", err
 	}
@@ -90,41 +92,25 @@ func (t *pull) fetchImage(ctx context.Context, f File) (kept string, err error) 
 	return kept, t.host.Rename(ctx, aside, kept)
 }
 
-// mend sees to it that the links to base images lead to what the manifest says. An image that is newer than its link is
-// read: somebody may have put another in its place.
-func (s *Store) mend(ctx context.Context, name, dir string, m Manifest, report func(sandbox.Progress)) error {
-	t := s.newPull(name)
-	defer t.watch(m.Images, report)()
-	for _, f := range m.Images {
-		ok, err := s.isImage(ctx, path.Join(dir, f.Name), f)
-		if err != nil {
-			return fault.Op(f.Name, err)
-		}
-		if ok {
-			t.there.Add(f.Size)
-			continue
-		}
-		if err := t.linkImage(ctx, dir, f); err != nil {
-			return fault.Op(fmt.Sprintf("base image %s of snapshot %s", f.Name, name), err)
-		}
+// isImage reports whether a link, or a file in its place, has the content of a base image. It is read unless it was before
+// and nobody has touched it since: no time of a file tells what is in it.
+func (s *Store) isImage(ctx context.Context, file string, f File) (bool, error) {
+	info, err := s.host.Stat(ctx, file)
+	if err != nil || f.SHA256 == "" {
+		return err == nil, unlessMissing(err)
 	}
-	return nil
+	if !info.Mode.IsRegular() || info.Size != f.Size {
+		return false, nil
+	}
+	sum, err := s.sum(ctx, file)
+	return sum == f.SHA256, unlessMissing(err)
 }
 
-func (s *Store) isImage(ctx context.Context, link string, f File) (bool, error) {
-	at, err := s.host.Lstat(ctx, link)
-	if err != nil {
-		return false, unlessMissing(err)
+func (s *Store) sum(ctx context.Context, file string) (string, error) {
+	if s.images == nil {
+		return s.host.SHA256(ctx, file)
 	}
-	info, err := s.host.Stat(ctx, link)
-	if err != nil || f.SHA256 == "" || info.Size != f.Size {
-		return err == nil && f.SHA256 == "", unlessMissing(err)
-	}
-	if at.Mode&fs.ModeSymlink == 0 || !info.ModTime.After(at.ModTime) {
-		return true, nil
-	}
-	sum, err := s.host.SHA256(ctx, link)
-	return sum == f.SHA256, err
+	return s.images.SHA256(ctx, file)
 }
 
 // unlessMissing drops the error that something is not there.

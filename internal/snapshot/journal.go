@@ -47,23 +47,6 @@ func (s *Store) toSend(ctx context.Context, org string, e host.FileInfo) (name s
 	return name, true, err
 }
 
-// DropUnsent removes a snapshot of a sandbox that was to be sent and was not, and reports whether there was one: whoever
-// took it was told that it failed, and takes it again. One of another sandbox stays.
-func (s *Store) DropUnsent(ctx context.Context, name, sandbox string) (bool, error) {
-	dir, err := s.Dir(name)
-	if err != nil {
-		return false, err
-	}
-	if _, err := s.host.Lstat(ctx, s.pushDir(name)); err != nil {
-		return false, unlessMissing(err)
-	}
-	m, _, err := s.read(ctx, dir)
-	if err != nil || m.Source != sandbox {
-		return false, unlessMissing(err)
-	}
-	return true, s.remove(ctx, name, dir)
-}
-
 // journal keeps what is known of uploads under way, a file for each object.
 type journal struct {
 	ctx  context.Context // of the one transfer that uses it

@@ -248,7 +248,7 @@ func (f File) check(digested bool) error {
 	if f.Encoding != "" && f.Encoding != Zstd {
 		return fmt.Errorf("file %s: encoding %.20q is not known", f.Name, f.Encoding)
 	}
-	if f.SHA256 == "" && !digested {
+	if f.SHA256 == "" && len(f.Chunks) == 0 && !digested {
 		return nil
 	}
 	if !digest.MatchString(f.SHA256) {

@@ -50,9 +50,8 @@ func TestAKillDuringARemoval(t *testing.T) {
 	c := newCloud(t)
 	for n := range 6 {
 		w := c.world(local(t))
-		_, err := w.store.Take(t.Context(), "acme/golden", w.source(instance(t, "kept", qcow2.Old, size), snapshot.Stopped), quietly)
-		must(t, err)
-		_, err = c.store(w, &dying{Host: local(t), n: n}).DropUnsent(t.Context(), "acme/golden", "dev1")
+		w.save(t, w.store, "kept")
+		_, err := c.store(w, &dying{Host: local(t), n: n}).Remove(t.Context(), "acme/golden")
 		_, swept := w.store.Sweep(t.Context())
 		must(t, swept)
 		pending, failed := w.store.Pending(t.Context())
@@ -62,6 +61,76 @@ func TestAKillDuringARemoval(t *testing.T) {
 			t.Errorf("killed at %d: %v; it is there: %t, to be sent: %q", n, err, gone == nil, pending)
 		}
 	}
+}
+
+// save takes acme/golden of dev1, whose disk holds a text.
+func (w *world) save(t *testing.T, store *snapshot.Store, text string) {
+	t.Helper()
+	_, err := store.Take(t.Context(), "acme/golden", w.source(instance(t, text, qcow2.Old, size), snapshot.Stopped), quietly)
+	must(t, err)
+}
+
+// saved is what acme/golden gives a device.
+func (w *world) saved(t *testing.T) string {
+	t.Helper()
+	dir := w.artifacts + "/snapshots/acme/golden"
+	m, err := w.store.Read(t.Context(), dir)
+	must(t, err)
+	fresh := instance(t, "lost", qcow2.New, size)
+	must(t, w.store.Graft(t.Context(), dir, m, fresh))
+	return onDisk(t, fresh)
+}
+
+// Ensure a snapshot that was not sent is replaced by another of the same sandbox, when that is whole and not before, that a
+// kill at any step leaves one of the two, which is sent, and that what was sent and what is another's stays.
+func TestWhatWasNotSentIsReplaced(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	w := c.world(local(t))
+	w.save(t, w.store, "kept")
+	other := w.source(instance(t, "none", qcow2.Old, size), snapshot.Stopped)
+	other.Sandbox = "dev2"
+	_, err := w.store.Take(t.Context(), "acme/golden", other, quietly)
+	wantKind(t, err, fault.Conflict, "remove it first")
+	broken := w.source(instance(t, "none", qcow2.Old, size), snapshot.Stopped)
+	broken.Quiet = func(context.Context) (snapshot.Quiet, error) {
+		return snapshot.Quiet{}, fault.Unavailablef("no device")
+	}
+	_, err = w.store.Take(t.Context(), "acme/golden", broken, quietly)
+	if wantKind(t, err, fault.Unavailable, "no device"); w.saved(t) != "kept" {
+		t.Error("a taking that failed has changed it")
+	}
+	w.save(t, w.store, "late")
+	if got := w.saved(t); got != "late" {
+		t.Errorf("taken again it holds %q", got)
+	}
+	seen := map[string]bool{}
+	for n := range 40 {
+		w := c.world(local(t))
+		w.save(t, w.store, "kept")
+		src := w.source(instance(t, "late", qcow2.Old, size), snapshot.Stopped)
+		_, err := c.store(w, &dying{Host: local(t), n: n}).Take(t.Context(), "acme/golden", src, quietly)
+		_, swept := w.store.Sweep(t.Context())
+		must(t, swept)
+		got := w.saved(t)
+		pending, failed := w.store.Pending(t.Context())
+		if must(t, failed); len(pending) != 1 || got != "kept" && got != "late" {
+			t.Errorf("killed at %d: %v; it holds %q, to be sent: %q", n, err, got, pending)
+		}
+		if left, _ := filepath.Glob(w.artifacts + "/snapshots/acme/.[^p]*"); len(left) > 0 {
+			t.Errorf("killed at %d: left %q", n, left)
+		}
+		if seen[got] = true; err == nil {
+			break
+		}
+	}
+	if !seen["kept"] || !seen["late"] {
+		t.Errorf("seen %v: the kills were not at every step", seen)
+	}
+	must(t, w.store.Push(t.Context(), "acme/golden", quietly))
+	must(t, os.MkdirAll(w.artifacts+"/snapshots/acme/.push-golden", 0o755)) // as a kill leaves it behind the manifest
+	_, err = w.store.Take(t.Context(), "acme/golden", w.source(instance(t, "none", qcow2.Old, size), snapshot.Stopped), quietly)
+	wantKind(t, err, fault.Conflict, "remove it first")
 }
 
 // Ensure a manifest in the bucket that is damaged keeps its own copy from being collected, and no other.

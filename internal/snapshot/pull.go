@@ -22,6 +22,8 @@ const (
 	spare = 1 << 30
 	// pullKept is how long what was fetched is kept for a pull that goes on.
 	pullKept = 24 * time.Hour
+	// blockSize is that of [host.FileInfo], in bytes.
+	blockSize = 512
 )
 
 // pull is one snapshot on its way from the bucket.
@@ -29,10 +31,10 @@ type pull struct{ transfer }
 
 func (s *Store) newPull(name string) *pull { return &pull{transfer{Store: s, name: name}} }
 
-// Pull sees to it that a snapshot is on this host, whole, with base images that are those which it was taken with: this
-// host's where they are the same, else the bucket's. NotFound where neither host nor bucket has it. What arrives is
-// compared with the digests of the manifest before anybody sees it. A pull that was interrupted goes on with the files that
-// it had not fetched.
+// Pull sees to it that a snapshot is on this host with all files that its manifest lists, and base images that are those
+// which it was taken with: this host's where they are the same, else the bucket's. NotFound where neither host nor bucket has
+// it. What arrives is compared with the digests of the manifest before anybody sees it. A pull that was interrupted goes on
+// with the files that it had not fetched.
 func (s *Store) Pull(ctx context.Context, name string, report func(sandbox.Progress)) (err error) {
 	defer func() { err = fault.Op("fetch snapshot "+name, err) }()
 	end, err := s.turn(ctx, name)
@@ -40,19 +42,27 @@ func (s *Store) Pull(ctx context.Context, name string, report func(sandbox.Progr
 		return err
 	}
 	defer end()
-	dir, err := s.place(ctx, name)
-	if err != nil {
+	l, err := s.here(ctx, name)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return s.fetch(ctx, name, l.dir, report)
+	case err != nil:
 		return err
 	}
-	switch m, _, err := s.read(ctx, dir); {
-	case err == nil:
-		if err := s.mend(ctx, name, dir, m, report); err != nil || !strings.HasPrefix(dir, s.dir+"/") {
-			return err
-		}
-		return s.host.Chtimes(ctx, path.Join(dir, ManifestName), time.Now()) // it is in use
-	case !fault.Is(err, fault.NotFound):
+	if err := s.mend(ctx, l, report); err != nil {
 		return err
 	}
+	return s.noteUse(ctx, l)
+}
+
+// pullDir is where a snapshot is put together that is being fetched.
+func (s *Store) pullDir(name string) string {
+	org, snap, _ := strings.Cut(name, "/")
+	return path.Join(s.dir, org, pullMark+snap)
+}
+
+// fetch makes a snapshot that is not here.
+func (s *Store) fetch(ctx context.Context, name, dir string, report func(sandbox.Progress)) error {
 	m, raw, err := s.remote(ctx, name)
 	if err != nil {
 		return err
@@ -62,12 +72,11 @@ func (s *Store) Pull(ctx context.Context, name string, report func(sandbox.Progr
 			return err
 		}
 	}
-	org, snap, _ := Split(name) // it was split before
-	aside := path.Join(s.dir, org, pullMark+snap)
+	t, aside := s.newPull(name), s.pullDir(name)
 	if err := s.preparePull(ctx, aside, raw); err != nil {
 		return err
 	}
-	if err := s.newPull(name).fetchAll(ctx, aside, m, report); err != nil {
+	if err := t.fetchAll(ctx, aside, m, report); err != nil {
 		return err
 	}
 	if err := s.host.RemoveAll(ctx, path.Join(aside, partName)); err != nil {
@@ -79,32 +88,6 @@ func (s *Store) Pull(ctx context.Context, name string, report func(sandbox.Progr
 	return s.publish(ctx, aside, dir)
 }
 
-// turn waits for another pull of the same name, which may have brought what this one wants. The pull lasts until end is
-// called.
-func (s *Store) turn(ctx context.Context, name string) (end func(), err error) {
-	for {
-		s.turns.Lock()
-		other, busy := s.pulling[name]
-		if !busy {
-			mine := make(chan struct{})
-			s.pulling[name] = mine
-			s.turns.Unlock()
-			return func() {
-				s.turns.Lock()
-				defer s.turns.Unlock()
-				delete(s.pulling, name)
-				close(mine)
-			}, nil
-		}
-		s.turns.Unlock()
-		select {
-		case <-other:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
 // preparePull makes the directory of a pull. What another pull left stays if it was of the same manifest.
 func (s *Store) preparePull(ctx context.Context, aside string, raw []byte) error {
 	part := path.Join(aside, partName)
@@ -114,25 +97,16 @@ func (s *Store) preparePull(ctx context.Context, aside string, raw []byte) error
 	if err := s.host.RemoveAll(ctx, aside); err != nil {
 		return err
 	}
-	if err := s.host.MkdirAll(ctx, path.Join(aside, DataDir, "internal"), 0o755); err != nil {
+	if err := s.makeDataDir(ctx, aside); err != nil {
 		return err
 	}
 	return s.host.WriteFile(ctx, part, raw, 0o644)
 }
 
 func (t *pull) fetchAll(ctx context.Context, aside string, m Manifest, report func(sandbox.Progress)) error {
-	var need int64
-	for _, f := range m.Files {
-		need += f.Held()
-	}
-	if err := t.hasRoom(ctx, need); err != nil {
-		return err
-	}
 	defer t.watch(slices.Concat(m.Files, m.Images), report)()
-	for _, f := range m.Files {
-		if err := t.fetchFile(ctx, f, path.Join(aside, f.Name)); err != nil {
-			return fault.Op(f.Name, err)
-		}
+	if err := t.fetchFiles(ctx, aside, m.Files); err != nil {
+		return err
 	}
 	for _, f := range m.Images {
 		if err := t.linkImage(ctx, aside, f); err != nil {
@@ -142,14 +116,34 @@ func (t *pull) fetchAll(ctx context.Context, aside string, m Manifest, report fu
 	return nil
 }
 
+// fetchFiles fetches what is not there already, if the disk has room for it.
+func (t *pull) fetchFiles(ctx context.Context, aside string, files []File) error {
+	var need int64
+	for _, f := range files {
+		need += f.Held()
+		if info, err := t.host.Lstat(ctx, path.Join(aside, f.Name)); err == nil {
+			need -= min(f.Held(), info.Blocks*blockSize)
+		}
+	}
+	if err := t.hasRoom(ctx, need); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := t.fetchFile(ctx, f, path.Join(aside, f.Name)); err != nil {
+			return fault.Op(f.Name, err)
+		}
+	}
+	return nil
+}
+
 // hasRoom refuses what would fill the disk, of which the devices live.
-func (t *pull) hasRoom(ctx context.Context, need int64) error {
-	_, free, err := t.host.DiskFree(ctx, path.Dir(t.dir))
+func (s *Store) hasRoom(ctx context.Context, need int64) error {
+	_, free, err := s.host.DiskFree(ctx, path.Dir(s.dir))
 	if err != nil {
 		return err
 	}
 	if free < need+spare {
-		return fault.Exhaustedf("it needs %d MiB, and %d MiB are free, of which %d stay free: make room in %s", need>>20, free>>20, spare>>20, t.dir)
+		return fault.Exhaustedf("it needs %d MiB, and %d MiB are free, of which %d stay free: make room in %s", need>>20, free>>20, spare>>20, s.dir)
 	}
 	return nil
 }

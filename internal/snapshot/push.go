@@ -3,8 +3,11 @@ package snapshot
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"path"
 	"slices"
+	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
@@ -16,6 +19,7 @@ import (
 type push struct {
 	transfer
 	dir     string
+	claim   claim
 	origins origins
 	journal journal
 }
@@ -23,7 +27,8 @@ type push struct {
 // Push sends a snapshot of this host to the bucket, the base images included, so that another host needs nothing else.
 // What the bucket has already is copied there. The manifest is last: before it there is no such snapshot. Doing it
 // again after an interruption goes on where it was, and is success where it had come to its end. Conflict when the
-// bucket has another snapshot of that name, or a base image is no longer what the device was made from.
+// bucket has another snapshot of that name, another runner sends one, or a base image is no longer what the device was made
+// from.
 func (s *Store) Push(ctx context.Context, name string, report func(sandbox.Progress)) (err error) {
 	defer func() { err = fault.Op("send snapshot "+name+" to the bucket", err) }()
 	if s.bucket == nil {
@@ -42,26 +47,54 @@ func (s *Store) Push(ctx context.Context, name string, report func(sandbox.Progr
 			return err
 		}
 	}
-	switch there, err := s.bucket.Get(ctx, key(name, ManifestName), maxManifest); {
-	case err == nil && bytes.Equal(there, raw):
-		return s.host.RemoveAll(ctx, s.pushDir(name))
-	case err == nil:
-		bucket, _ := s.bucket.Bucket()
-		return fault.Conflictf("the bucket %s has another snapshot of that name: remove that first", bucket)
-	case !fault.Is(err, fault.NotFound):
-		return err
-	}
-	if err := s.host.MkdirAll(ctx, s.pushDir(name), 0o755); err != nil {
-		return err
-	}
 	p := &push{transfer: transfer{Store: s, name: name}, dir: dir, journal: journal{ctx, s.host, s.pushDir(name)}}
-	if err := p.sendAll(ctx, m, report); err != nil {
+	sent, err := p.wasSent(ctx, raw)
+	if err == nil && !sent {
+		err = p.sendClaimed(ctx, m, raw, report)
+	}
+	if err != nil {
 		return err
 	}
-	if err := s.bucket.Put(ctx, key(name, ManifestName), raw, true); err != nil {
+	if err := p.letGo(ctx); err != nil {
 		return err
 	}
 	return s.host.RemoveAll(ctx, s.pushDir(name))
+}
+
+// wasSent reports whether the bucket has the manifest. Conflict where it has another.
+func (p *push) wasSent(ctx context.Context, raw []byte) (bool, error) {
+	switch there, err := p.bucket.Get(ctx, key(p.name, ManifestName), maxManifest); {
+	case err == nil && bytes.Equal(there, raw):
+		return true, nil
+	case err == nil:
+		bucket, _ := p.bucket.Bucket()
+		return false, fault.Conflictf("the bucket %s has another snapshot of that name: remove that first", bucket)
+	default:
+		return false, unlessMissing(err)
+	}
+}
+
+// sendClaimed sends everything, the manifest last, while nobody else sends a snapshot of the name.
+func (p *push) sendClaimed(ctx context.Context, m Manifest, raw []byte, report func(sandbox.Progress)) error {
+	sender, err := p.sender(ctx)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(raw)
+	p.claim = claim{Sender: sender, Manifest: hex.EncodeToString(sum[:]), Source: m.Source, Since: time.Now().UTC()}
+	if err := p.host.MkdirAll(ctx, p.pushDir(p.name), 0o755); err != nil {
+		return err
+	}
+	if err := p.take(ctx); err != nil {
+		return err
+	}
+	if sent, err := p.wasSent(ctx, raw); err != nil || sent { // by one who has let go since
+		return err
+	}
+	if err := p.sendAll(ctx, m, report); err != nil {
+		return err
+	}
+	return p.bucket.Put(ctx, key(p.name, ManifestName), raw, true)
 }
 
 func (p *push) sendAll(ctx context.Context, m Manifest, report func(sandbox.Progress)) (err error) {
@@ -71,21 +104,24 @@ func (p *push) sendAll(ctx context.Context, m Manifest, report func(sandbox.Prog
 		return err
 	}
 	for _, f := range files {
+		if err := p.hold(ctx); err != nil {
+			return err
+		}
 		if err := p.send(ctx, f); err != nil {
 			return fault.Op(f.Name, err)
 		}
 	}
 	p.say("look at what arrived")
-	for _, f := range files { // somebody else may have sent the same name meanwhile
+	for _, f := range files { // there are other programs that write into buckets
 		_, there, err := p.object(ctx, p.name, f)
 		if err == nil && !there {
-			err = fault.Conflictf("it is not in the bucket as it was sent: does another runner send a snapshot of that name?")
+			err = fault.Conflictf("it is not in the bucket as it was sent: does something else write a snapshot of that name?")
 		}
 		if err != nil {
 			return fault.Op(f.Name, err)
 		}
 	}
-	return nil
+	return p.hold(ctx)
 }
 
 // object looks for a file of a snapshot in the bucket, with the content that it has to have.

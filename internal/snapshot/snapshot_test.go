@@ -119,7 +119,11 @@ func TestADeviceIsLetGoOn(t *testing.T) {
 		w := newWorld(t, local(t))
 		dir := instance(t, "kept", qcow2.Old, size)
 		src := w.source(dir, snapshot.Paused)
-		spoil(w, dir)
+		quiet := src.Quiet
+		src.Quiet = func(ctx context.Context) (snapshot.Quiet, error) {
+			spoil(w, dir)
+			return quiet(ctx)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		report := quietly
 		if name == "somebody leaves" {

@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,6 +18,7 @@ const (
 	snapshotsDir = "snapshots"
 	newMark      = ".new-" // <org>/.new-<name>: a snapshot in the making
 	goneMark     = ".gone-"
+	oldMark      = ".old-" // <org>/.old-<name>: one that another is about to replace
 )
 
 // Options are what a store is made of.
@@ -30,34 +30,34 @@ type Options struct {
 	Compress  bool           // the saved files are written as zstd in the bucket
 }
 
-// Store is the snapshots of one artifacts directory, and of the bucket that hosts share. It is safe for concurrent use;
-// pulls of one name take
-// turns, and of its takings, pushes and removals only one may be under way, which its caller sees to.
+// Store is the snapshots of one artifacts directory, and of the bucket that hosts share. It is safe for concurrent use.
+// Whatever makes one name whole, or removes it, waits for its turn; that a name is not taken or sent while another of its
+// takings, sendings and removals is under way is left to the caller.
 type Store struct {
 	host     host.Host
 	bucket   *s3store.Store
 	images   Images
 	compress bool
 	dir      string // <artifacts>/snapshots
-	other    string // where the specification has snapshots as well; they are read there, and never written
+	other    string // where the specification has snapshots as well; they are read there, and nothing is written
 	kept     string // base images that came from the bucket
 	products string // of devices: what they lead to is in use
 
 	publishing sync.Mutex    // one rename at a time
 	fetching   chan struct{} // holds a value while a base image is fetched
 
-	turns   sync.Mutex               // guards pulling
-	pulling map[string]chan struct{} // the pulls under way, by name; closed at their ends
+	turns sync.Mutex               // guards busy
+	busy  map[string]chan struct{} // the names whose turn it is; closed at their ends
 
 	reading sync.Mutex // guards known
-	known   map[stamp]File
+	known   map[host.Stamp]File
 }
 
 // New makes a store; nothing is touched.
 func New(o Options) *Store {
 	return &Store{
-		host: o.Host, bucket: o.Bucket, images: o.Images, compress: o.Compress, known: map[stamp]File{},
-		fetching: make(chan struct{}, 1), pulling: map[string]chan struct{}{},
+		host: o.Host, bucket: o.Bucket, images: o.Images, compress: o.Compress, known: map[host.Stamp]File{},
+		fetching: make(chan struct{}, 1), busy: map[string]chan struct{}{},
 		dir:      path.Join(o.Artifacts, snapshotsDir),
 		other:    path.Join(path.Dir(path.Clean(o.Artifacts)), snapshotsDir),
 		kept:     path.Join(o.Artifacts, imagesDir),
@@ -136,40 +136,13 @@ func (s *Store) HasData(ctx context.Context, dir string) (bool, error) {
 	return false, fault.Invalidf("the snapshot in %s has lost its disk %s: remove it here, and it is fetched again where the bucket has it", dir, disk)
 }
 
-// Remove takes a snapshot away: at once for whoever looks, then its files. It is false, without an error, for what is
-// no snapshot with a manifest of ours: a base image is its owner's.
-func (s *Store) Remove(ctx context.Context, name string) (removed bool, err error) {
-	dir, err := s.Dir(name)
-	if err != nil {
-		return false, nil //nolint:nilerr // a name of another sort
-	}
-	if m, err := s.Read(ctx, dir); err != nil || !m.Verified() {
-		if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
-			err = nil
-		}
-		return false, err
-	}
-	return true, s.remove(ctx, name, dir)
-}
-
-func (s *Store) remove(ctx context.Context, name, dir string) error {
-	gone := path.Join(path.Dir(dir), goneMark+path.Base(dir))
-	if err := s.host.RemoveAll(ctx, gone); err != nil {
-		return fault.Op("remove snapshot "+name, err)
-	}
-	if err := s.host.Rename(ctx, dir, gone); err != nil && !fault.Is(err, fault.NotFound) {
-		return fault.Op("remove snapshot "+name, err)
-	}
-	// The mark goes after what it marks: a snapshot that nobody has removed yet is still to be sent.
-	if err := s.host.RemoveAll(ctx, s.pushDir(name)); err != nil {
-		return fault.Op("remove snapshot "+name, err)
-	}
-	return fault.Op("remove snapshot "+name, s.host.RemoveAll(ctx, gone))
-}
-
-// Sweep removes what kills left half made or half removed, and says what it was. What a pull left it keeps for a day.
+// Sweep removes what kills left half made or half removed, and says what it was, while nothing else is under way. What a
+// pull left it keeps for a day.
 func (s *Store) Sweep(ctx context.Context) (removed []string, err error) {
 	err = s.each(ctx, func(org string, e host.FileInfo) error {
+		if snap, replaced := strings.CutPrefix(e.Name, oldMark); replaced {
+			return s.putBackOld(ctx, path.Join(s.dir, org, snap), &removed)
+		}
 		left := path.Join(s.dir, org, e.Name)
 		if over, err := s.isOver(ctx, org, e); err != nil || !over {
 			return err
@@ -198,58 +171,6 @@ func (s *Store) isOver(ctx context.Context, org string, e host.FileInfo) (bool, 
 		_, marked, err := s.toSend(ctx, org, e)
 		return marked && fault.Is(err, fault.NotFound), unlessMissing(err)
 	}
-}
-
-// Unused lists the snapshots of this host that are in the bucket as well, and of which nothing was made for a time: the
-// copies here only save fetching them. What a reference of a registry leads to is in use.
-func (s *Store) Unused(ctx context.Context, since time.Duration) (names []string, err error) {
-	if s.bucket == nil {
-		return nil, nil
-	}
-	referred, err := s.referred(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = s.each(ctx, func(org string, e host.FileInfo) error {
-		dir, name := path.Join(s.dir, org, e.Name), org+"/"+e.Name
-		info, err := s.host.Lstat(ctx, path.Join(dir, ManifestName))
-		if err != nil || !component.MatchString(e.Name) || time.Since(info.ModTime) < since {
-			return unlessMissing(err)
-		}
-		resolved, err := s.host.EvalSymlinks(ctx, dir) // as references are
-		if err != nil || referred[resolved] {
-			return unlessMissing(err)
-		}
-		_, here, err := s.read(ctx, dir)
-		if err != nil {
-			return nil //nolint:nilerr // somebody else's: it stays
-		}
-		_, there, err := s.remote(ctx, name)
-		if fault.Is(err, fault.Invalid) {
-			return nil // the bucket's is damaged: this copy stays, and the others are looked at
-		}
-		if err == nil && bytes.Equal(here, there) {
-			names = append(names, name)
-		}
-		return unlessMissing(err)
-	})
-	return names, err
-}
-
-// referred are the directories, links resolved, that references lead to.
-func (s *Store) referred(ctx context.Context) (map[string]bool, error) {
-	refs := path.Join(s.dir, ".refs")
-	entries, err := s.host.ReadDir(ctx, refs)
-	if err != nil {
-		return nil, unlessMissing(err)
-	}
-	dirs := map[string]bool{}
-	for _, e := range entries {
-		if dir, err := s.host.EvalSymlinks(ctx, path.Join(refs, e.Name)); err == nil {
-			dirs[dir] = true
-		}
-	}
-	return dirs, nil
 }
 
 // each calls do with every entry of every organisation's directory, hidden ones included, until it fails.
@@ -297,4 +218,29 @@ func (s *Store) publish(ctx context.Context, aside, dir string) error {
 		return err
 	}
 	return fault.Op(fmt.Sprintf("publish %s", dir), s.host.Rename(ctx, aside, dir))
+}
+
+// turn waits until nobody else makes the snapshot of a name whole, or removes it. The turn lasts until end is called.
+func (s *Store) turn(ctx context.Context, name string) (end func(), err error) {
+	for {
+		s.turns.Lock()
+		other, busy := s.busy[name]
+		if !busy {
+			mine := make(chan struct{})
+			s.busy[name] = mine
+			s.turns.Unlock()
+			return func() {
+				s.turns.Lock()
+				defer s.turns.Unlock()
+				delete(s.busy, name)
+				close(mine)
+			}, nil
+		}
+		s.turns.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }

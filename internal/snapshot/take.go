@@ -41,29 +41,52 @@ type Quiet struct {
 // resumeLimit bounds the end of a pause.
 const resumeLimit = 30 * time.Second
 
-// Take saves a device's data as the snapshot of a name. It is there whole when Take returns without an error, and not
-// at all otherwise. Conflict when the name is taken. An error of Resume is joined to what went wrong before, and the
-// snapshot is not kept: whoever paused has to know.
+// Take saves a device's data as the snapshot of a name. It is there whole when Take returns without an error; otherwise all
+// is as it was before. Conflict when the name is taken: one of the same sandbox that was to be sent and was not is replaced,
+// for whoever took it was told that it failed, and takes it again. Exhausted where the disk has no room for a copy. An error
+// of Resume is joined to what went wrong before, and the snapshot is not kept: whoever paused has to know.
 func (s *Store) Take(ctx context.Context, name string, src Source, report func(sandbox.Progress)) (m Manifest, err error) {
 	op := "take snapshot " + name
-	org, snap, err := Split(name)
+	dir, err := s.Dir(name)
 	if err != nil {
 		return Manifest{}, err
 	}
-	dir := path.Join(s.dir, org, snap)
-	if _, err := s.host.Lstat(ctx, dir); err == nil {
-		return Manifest{}, fault.Conflictf("%s: there is one already: remove it first", op)
+	replaces, err := s.replaceable(ctx, name, dir, src.Sandbox)
+	if err != nil {
+		return Manifest{}, fault.Op(op, err)
 	}
-	aside := path.Join(s.dir, org, newMark+snap)
+	aside := path.Join(path.Dir(dir), newMark+path.Base(dir))
 	defer func() {
 		if err != nil {
 			err = errors.Join(fault.Op(op, err), s.host.RemoveAll(context.WithoutCancel(ctx), aside))
 		}
 	}()
+	if m, err = s.build(ctx, name, aside, src, report); err != nil {
+		return Manifest{}, err
+	}
+	if s.bucket != nil { // whoever comes after a kill sends it
+		if err := s.host.MkdirAll(ctx, s.pushDir(name), 0o755); err != nil {
+			return Manifest{}, err
+		}
+	}
+	if !replaces {
+		return m, s.publish(ctx, aside, dir)
+	}
+	end, err := s.turn(ctx, name)
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer end()
+	return m, s.replaceOld(ctx, aside, dir)
+}
+
+// build makes all of a snapshot in a directory that nobody looks into.
+func (s *Store) build(ctx context.Context, name, aside string, src Source, report func(sandbox.Progress)) (Manifest, error) {
+	org, snap, _ := Split(name) // it was split before
 	if err := s.prepare(ctx, aside, src); err != nil {
 		return Manifest{}, err
 	}
-	m = Manifest{
+	m := Manifest{
 		Name: snap, Org: org, BaseImage: src.BaseImage, CreatedAt: time.Now().UTC().Truncate(time.Second),
 		Format: FormatVersion, Source: src.Sandbox, Resources: src.Resources, Flags: src.Flags,
 		Versions: src.Versions, Images: src.Images, Memory: notSaved,
@@ -81,15 +104,7 @@ func (s *Store) Take(ctx context.Context, name string, src Source, report func(s
 			return Manifest{}, err
 		}
 	}
-	if err := s.write(ctx, aside, m); err != nil {
-		return Manifest{}, err
-	}
-	if s.bucket != nil { // whoever comes after a kill sends it
-		if err := s.host.MkdirAll(ctx, s.pushDir(name), 0o755); err != nil {
-			return Manifest{}, err
-		}
-	}
-	return m, s.publish(ctx, aside, dir)
+	return m, s.write(ctx, aside, m)
 }
 
 // prepare makes the directory with the links to the base images.
@@ -97,7 +112,10 @@ func (s *Store) prepare(ctx context.Context, aside string, src Source) error {
 	if err := s.host.RemoveAll(ctx, aside); err != nil { // of one that a kill cut short
 		return err
 	}
-	if err := s.host.MkdirAll(ctx, path.Join(aside, DataDir, "internal"), 0o755); err != nil {
+	if err := s.makeDataDir(ctx, aside); err != nil {
+		return err
+	}
+	if err := s.hasRoomToCopy(ctx, aside, src.InstanceDir); err != nil {
 		return err
 	}
 	for _, f := range src.Images {
@@ -115,57 +133,21 @@ func (s *Store) prepare(ctx context.Context, aside string, src Source) error {
 	return nil
 }
 
-// copyQuiet copies what there is of the saved files while the device is quiet, and says for how long it was.
-func (s *Store) copyQuiet(ctx context.Context, aside string, src Source, m *Manifest, report func(sandbox.Progress)) (names []string, err error) {
-	quiet, err := src.Quiet(ctx)
-	if err != nil {
-		return nil, err
+// makeDataDir makes the directories of the saved files. Those hold what a guest keeps secret: they are the device user's,
+// as whom qemu-img runs, and nobody else looks into them.
+func (s *Store) makeDataDir(ctx context.Context, dir string) error {
+	if err := s.host.MkdirAll(ctx, dir, 0o755); err != nil {
+		return err
 	}
-	m.Consistency, m.Sentinel = quiet.How, quiet.Sentinel
-	defer func() {
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeLimit)
-		defer cancel()
-		err = errors.Join(err, fault.Op("let the device go on", quiet.Resume(own)))
-		if quiet.How == Paused {
-			m.PausedFor = time.Since(quiet.Since).Milliseconds()
+	for _, below := range []string{DataDir, DataDir + "/internal"} {
+		if err := s.host.MkdirAll(ctx, path.Join(dir, below), 0o700); err != nil {
+			return err
 		}
-	}()
-	for _, f := range savedFiles() {
-		from, info, err := s.find(ctx, src.InstanceDir, f)
-		if fault.Is(err, fault.NotFound) && f.name != overlayName {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		report(sandbox.Progress{Step: "copy", Total: info.Size})
-		to := path.Join(aside, DataDir, f.name)
-		if _, err := s.host.Copy(ctx, from, to); err != nil {
-			return nil, err
-		}
-		if err := s.host.GiveToDeviceUser(ctx, to); err != nil { // as whom qemu-img runs
-			return nil, err
-		}
-		names = append(names, f.name)
-	}
-	return names, nil
-}
-
-// find looks for a saved file under either of its names. A link is none: what it leads to is not the device's.
-func (s *Store) find(ctx context.Context, instanceDir string, f saved) (file string, info host.FileInfo, err error) {
-	for _, name := range []string{f.name, f.other} {
-		if name == "" {
-			continue
-		}
-		file = path.Join(instanceDir, name)
-		if info, err = s.host.Lstat(ctx, file); err == nil && !info.Mode.IsRegular() {
-			return file, info, fault.Conflictf("%s is not a regular file", file)
-		}
-		if !fault.Is(err, fault.NotFound) {
-			break
+		if err := s.host.GiveToDeviceUser(ctx, path.Join(dir, below)); err != nil {
+			return err
 		}
 	}
-	return file, info, err
+	return nil
 }
 
 // describe reads the copies for the manifest. The device runs on meanwhile.
@@ -217,7 +199,7 @@ func (s *Store) checkImage(ctx context.Context, file string) error {
 		return fault.Wrap(fault.Internal, "check "+file, err)
 	}
 	_, err = s.host.Run(ctx, host.Command{Args: []string{"qemu-img", "check", "-q", "json:" + string(alone)}})
-	if fault.Is(err, fault.NotFound) {
+	if fault.Is(err, fault.Unavailable) { // what a program is that is not there
 		return fault.Unavailablef("a disk that was copied while its device ran has to be checked, and there is no qemu-img on the host: " +
 			"install it (Debian: qemu-utils), or take the snapshot of a stopped sandbox")
 	}

@@ -1,0 +1,81 @@
+package snapshot
+
+import (
+	"context"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+)
+
+// local is a snapshot of this host.
+type local struct {
+	name, dir string
+	m         Manifest
+	raw       []byte // the manifest as it is written
+}
+
+// own reports whether it is in the artifacts, and not in the specification's other directory, where nothing is written.
+func (s *Store) own(l local) bool { return strings.HasPrefix(l.dir, s.dir+"/") }
+
+// here finds the snapshot of a name on this host; NotFound where there is none.
+func (s *Store) here(ctx context.Context, name string) (l local, err error) {
+	l.name = name
+	if l.dir, err = s.place(ctx, name); err != nil {
+		return l, err
+	}
+	l.m, l.raw, err = s.read(ctx, l.dir)
+	return l, err
+}
+
+// Use notes that something is made of a snapshot of this host, and reports whether it is whole: that its files are there,
+// and that its base images are those that it was taken with. NotFound where it is not here.
+func (s *Store) Use(ctx context.Context, name string) (whole bool, err error) {
+	defer func() { err = fault.Op("look at snapshot "+name, err) }()
+	end, err := s.turn(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	defer end()
+	l, err := s.here(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	if err := s.noteUse(ctx, l); err != nil {
+		return false, err
+	}
+	lacks, err := s.lacks(ctx, l)
+	return len(lacks) == 0, err
+}
+
+func (s *Store) noteUse(ctx context.Context, l local) error {
+	if !s.own(l) {
+		return nil
+	}
+	return s.host.Chtimes(ctx, path.Join(l.dir, ManifestName), time.Now())
+}
+
+// lacks are the files and base images of a snapshot that are not what its manifest says. The files' digests are compared
+// when they are put back.
+func (s *Store) lacks(ctx context.Context, l local) (lacking []File, err error) {
+	for _, f := range l.m.Files {
+		info, err := s.host.Lstat(ctx, path.Join(l.dir, f.Name))
+		if unlessMissing(err) != nil {
+			return nil, err
+		}
+		if err != nil || !info.Mode.IsRegular() || info.Size != f.Size {
+			lacking = append(lacking, f)
+		}
+	}
+	for _, f := range l.m.Images {
+		ok, err := s.isImage(ctx, path.Join(l.dir, f.Name), f)
+		if err != nil {
+			return nil, fault.Op(f.Name, err)
+		}
+		if !ok {
+			lacking = append(lacking, f)
+		}
+	}
+	return lacking, nil
+}

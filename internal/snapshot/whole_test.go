@@ -1,0 +1,273 @@
+package snapshot_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/daytonaio/runner-android/internal/fault"
+	"github.com/daytonaio/runner-android/internal/host"
+	"github.com/daytonaio/runner-android/internal/sim/qcow2"
+	"github.com/daytonaio/runner-android/internal/snapshot"
+)
+
+// wantWhole fails unless acme/golden is whole, or not.
+func (w *world) wantWhole(t *testing.T, want bool) {
+	t.Helper()
+	if whole, err := w.store.Use(t.Context(), "acme/golden"); err != nil || whole != want {
+		t.Errorf("whole: %t, %v; want %t", whole, err, want)
+	}
+}
+
+// Ensure a base image in the place of another is noticed whatever its times say and however it came there, and is put right.
+func TestBaseImagesAreToldByWhatIsInThem(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	old := time.Now().Add(-24 * time.Hour)
+	for name, spoil := range map[string]func(w *world, link string){
+		"one of an older time": func(w *world, _ string) {
+			must(t, os.Chtimes(put(t, "SUPER", w.base, "super.img"), old, old))
+		},
+		"one with the time of the first": func(w *world, _ string) {
+			was, err := os.Stat(w.base + "/super.img")
+			must(t, err)
+			must(t, os.Chtimes(put(t, "SUPER", w.base, "super.img"), was.ModTime(), was.ModTime()))
+		},
+		"a file instead of the link": func(_ *world, link string) {
+			must(t, os.Remove(link))
+			must(t, os.Chtimes(put(t, "SUPER", link), old, old))
+		},
+		"a directory instead of the link": func(_ *world, link string) {
+			must(t, os.Remove(link))
+			must(t, os.Mkdir(link, 0o755))
+		},
+		"none": func(w *world, _ string) { must(t, os.Remove(w.base+"/super.img")) },
+	} {
+		w := c.world(local(t))
+		w.save(t, w.store, "kept")
+		if err := w.store.Push(t.Context(), "acme/golden", quietly); err != nil && !fault.Is(err, fault.Conflict) {
+			t.Fatal(err)
+		}
+		w.wantWhole(t, true)
+		link := w.artifacts + "/snapshots/acme/golden/super.img"
+		spoil(w, link)
+		t.Run(name, func(t *testing.T) {
+			w.wantWhole(t, false)
+			must(t, w.store.Pull(t.Context(), "acme/golden", quietly))
+			if got := read(t, link); got != "super" {
+				t.Errorf("it holds %q", got)
+			}
+			w.wantWhole(t, true)
+		})
+	}
+}
+
+// Ensure an image that came from the bucket is not taken for what its name says once somebody has written to it.
+func TestAKeptImageIsReadAgain(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.taken()
+	there := c.world(local(t))
+	put(t, "another", there.base, "super.img")
+	must(t, there.store.Pull(t.Context(), "acme/golden", quietly))
+	put(t, "SUPER", there.artifacts, ".images", hexOf("super"))
+	there.wantWhole(t, false)
+	must(t, there.store.Pull(t.Context(), "acme/golden", quietly))
+	if got := read(t, there.artifacts, "snapshots/acme/golden/super.img"); got != "super" {
+		t.Errorf("it holds %q", got)
+	}
+}
+
+// Ensure files that a snapshot has lost are fetched again where the bucket has the same snapshot, and missed aloud elsewhere.
+func TestLostFilesAreFetchedAgain(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	w := c.taken()
+	dir := w.artifacts + "/snapshots/acme/golden/"
+	lose := func() {
+		must(t, errors.Join(os.Remove(dir+"instance_data/overlay.img"), os.RemoveAll(dir+"instance_data/internal"),
+			os.WriteFile(dir+"instance_data/NVChip", []byte("short"), 0o600)))
+	}
+	lose()
+	w.wantWhole(t, false)
+	must(t, w.store.Pull(t.Context(), "acme/golden", quietly))
+	w.wantWhole(t, true)
+	if got := w.saved(t); got != "kept" || read(t, dir, "instance_data/NVChip") != "tpm kept" {
+		t.Errorf("it holds %q", got)
+	}
+	if left, _ := filepath.Glob(w.artifacts + "/snapshots/acme/.*"); len(left) > 0 {
+		t.Errorf("left %q", left)
+	}
+	lose()
+	must(t, w.store.RemoveRemote(t.Context(), "acme/golden"))
+	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Conflict, "the bucket has no such snapshot")
+}
+
+// Ensure in the specification's other directory nothing is changed: what is wrong there is said.
+func TestTheOtherDirectoryIsNotMended(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	w := c.taken()
+	other := filepath.Join(filepath.Dir(w.artifacts), "snapshots", "acme")
+	must(t, os.MkdirAll(other, 0o755))
+	must(t, os.Rename(w.artifacts+"/snapshots/acme/golden", filepath.Join(other, "golden")))
+	w.wantWhole(t, true)
+	put(t, "SUPER", w.base, "super.img")
+	w.wantWhole(t, false)
+	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Conflict, "super.img of it is not what its manifest says")
+	if target, err := os.Readlink(filepath.Join(other, "golden", "super.img")); err != nil || target != w.base+"/super.img" {
+		t.Errorf("its link leads to %q, %v", target, err)
+	}
+}
+
+// meeting is a host on which something happens before a file is opened.
+type meeting struct {
+	host.Host
+	at string
+	do func()
+}
+
+func (m *meeting) Open(ctx context.Context, file string) (host.Reader, error) {
+	if strings.HasSuffix(file, m.at) && m.do != nil {
+		do := m.do
+		m.do = nil
+		do()
+	}
+	return m.Host.Open(ctx, file)
+}
+
+// Ensure of two hosts that send a snapshot of one name one does, and the other is told, whoever begins and wherever they meet;
+// that the claim is gone afterwards; that one of a host that is gone holds nobody up for ever; and that one whose snapshot was
+// removed while it was sent notices.
+func TestTwoHostsSendOneName(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	meet := &meeting{Host: local(t), at: "sdcard.img"}
+	here, there := c.world(meet), c.world(local(t))
+	here.save(t, here.store, "kept")
+	there.save(t, there.store, "late")
+	meet.do = func() {
+		wantKind(t, there.store.Push(t.Context(), "acme/golden", quietly), fault.Conflict, "another runner sends a snapshot of that name, of sandbox dev1")
+	}
+	must(t, here.store.Push(t.Context(), "acme/golden", quietly))
+	wantKind(t, there.store.Push(t.Context(), "acme/golden", quietly), fault.Conflict, "has another snapshot of that name")
+	third := c.world(local(t))
+	must(t, third.store.Pull(t.Context(), "acme/golden", quietly))
+	if got := third.saved(t); got != "kept" {
+		t.Errorf("the bucket's holds %q", got)
+	}
+	if keys := c.keys(); slices.ContainsFunc(keys, func(k string) bool { return strings.HasSuffix(k, ".claim") }) {
+		t.Errorf("left in the bucket: %q", keys)
+	}
+
+	must(t, here.store.RemoveRemote(t.Context(), "acme/golden"))
+	meet.do = func() { must(t, there.store.RemoveRemote(t.Context(), "acme/golden")) }
+	wantKind(t, here.store.Push(t.Context(), "acme/golden", quietly), fault.Conflict, "was removed from the bucket while it was sent")
+	must(t, here.store.Push(t.Context(), "acme/golden", quietly)) // it is sent again
+}
+
+// Ensure a copy is not unused while the bucket's lacks something, and that one which was used meanwhile is not removed.
+func TestWhatIsUsedMeanwhileStays(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	w := c.taken()
+	long := time.Now().Add(-2 * time.Hour)
+	forget := func() { must(t, os.Chtimes(w.artifacts+"/snapshots/acme/golden/manifest.json", long, long)) }
+	forget()
+	if names, err := w.store.Unused(t.Context(), time.Hour); err != nil || len(names) != 1 {
+		t.Errorf("unused: %q, %v", names, err)
+	}
+	w.wantWhole(t, true) // a create
+	if removed, err := w.store.RemoveUnused(t.Context(), "acme/golden", time.Hour); err != nil || removed {
+		t.Errorf("removed: %t, %v", removed, err)
+	}
+	forget()
+	c.put("snapshots/acme/golden/instance_data/overlay.img", "another host's")
+	if removed, err := w.store.RemoveUnused(t.Context(), "acme/golden", time.Hour); err != nil || removed {
+		t.Errorf("the only good copy is removed: %t, %v", removed, err)
+	}
+}
+
+// Ensure a snapshot is not taken where the disk would be full of it, and nothing is left.
+func TestTakingLooksForRoom(t *testing.T) {
+	t.Parallel()
+	h := &full{Host: local(t), free: 1 << 30, writes: 1 << 20}
+	w := newWorld(t, h)
+	_, err := w.store.Take(t.Context(), "acme/golden", w.source(instance(t, "kept", qcow2.Old, size), snapshot.Stopped), quietly)
+	wantKind(t, err, fault.Exhausted, "make room in")
+	if left, _ := filepath.Glob(w.artifacts + "/snapshots/acme/*"); len(left) > 0 || w.resumes > 0 {
+		t.Errorf("left %q, resumed %d times", left, w.resumes)
+	}
+	sharing := snapshot.New(snapshot.Options{Host: reflinking{h}, Artifacts: w.artifacts})
+	w.save(t, sharing, "kept") // a copy that shares its blocks needs none
+}
+
+// reflinking says that copies share their blocks.
+type reflinking struct{ host.Host }
+
+func (r reflinking) Copy(ctx context.Context, from, to string) (int64, error) {
+	_, err := r.Host.Copy(ctx, from, to)
+	return 0, err
+}
+
+// Ensure neither a taking nor a graft follows a link out of the device's directory, or out of the snapshot's; and that what
+// is saved is nobody else's to read.
+func TestLinksOutOfTheDirectories(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, local(t))
+	outside := t.TempDir()
+	put(t, "secret", outside, "factory_reset_protected.img")
+	link := func(dir string) {
+		must(t, errors.Join(os.RemoveAll(dir+"/internal"), os.Symlink(outside, dir+"/internal")))
+	}
+	leads := instance(t, "kept", qcow2.Old, size)
+	link(leads)
+	_, err := w.store.Take(t.Context(), "acme/golden", w.source(leads, snapshot.Stopped), quietly)
+	wantKind(t, err, fault.Conflict, "internal is not a directory")
+	w.save(t, w.store, "kept")
+	dir := w.artifacts + "/snapshots/acme/golden"
+	m, err := w.store.Read(t.Context(), dir)
+	must(t, err)
+	fresh := instance(t, "lost", qcow2.New, size)
+	link(fresh)
+	wantKind(t, w.store.Graft(t.Context(), dir, m, fresh), fault.Conflict, "internal is not a directory")
+	if got := read(t, outside, "factory_reset_protected.img"); got != "secret" {
+		t.Errorf("the file outside holds %q", got)
+	}
+	for _, d := range []string{"instance_data", "instance_data/internal"} {
+		if info, err := os.Stat(filepath.Join(dir, d)); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", d, info.Mode(), err)
+		}
+	}
+	link(dir + "/instance_data")
+	wantKind(t, w.store.Graft(t.Context(), dir, m, instance(t, "lost", qcow2.New, size)), fault.Conflict, "internal is not a directory")
+}
+
+// Ensure what an interrupted pull left is dropped after a day, without a restart.
+func TestWhatAPullLeft(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.taken()
+	there := c.world(local(t))
+	if err := c.store(there, &dying{Host: local(t), n: 4}).Pull(t.Context(), "acme/golden", quietly); !errors.Is(err, errDead) {
+		t.Fatal(err)
+	}
+	left := there.artifacts + "/snapshots/acme/.pull-golden"
+	_, err := there.store.Tidy(t.Context())
+	must(t, err)
+	if _, err := os.Stat(left); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-25 * time.Hour)
+	must(t, os.Chtimes(left, long, long))
+	_, err = there.store.Tidy(t.Context())
+	must(t, err)
+	if _, err := os.Stat(left); err == nil {
+		t.Error("it is still there")
+	}
+}
