@@ -30,8 +30,6 @@ type DownloadOptions struct {
 	// Plan says what of the object is known to be zeros, and is not asked for; the rest of it counts as data. Of no
 	// length it is not known. A plan of another size than the object's is Invalid.
 	Plan []Piece
-	// WriteZeros has zeros written too, for a destination that may hold other bytes.
-	WriteZeros bool
 }
 
 // Download writes an object to dst, several ranges at a time. Blocks of zeros are not written: what of dst is
@@ -75,7 +73,7 @@ func (s *Store) download(ctx context.Context, key string, dst io.WriterAt, o Dow
 			continue
 		}
 		group.Go(func() error {
-			w := &sparseWriter{dst: dst, at: r.at, progress: o.Progress, all: o.WriteZeros}
+			w := &sparseWriter{dst: dst, at: r.at, progress: o.Progress}
 			err := s.readRange(groupCtx, obj, r.at, r.Length, w.write)
 			sums[i] = w.sum
 			return err
@@ -105,7 +103,7 @@ func (o DownloadOptions) ranges(size int64) (ranges []run, err error) {
 	}
 	at := int64(0)
 	for _, p := range plan {
-		if p.Kind != Zero || o.WriteZeros {
+		if p.Kind != Zero {
 			p = Piece{Length: p.Length}
 		}
 		ranges = append(ranges, run{p, at})
@@ -221,7 +219,6 @@ type sparseWriter struct {
 	dst      io.WriterAt
 	at       int64 // a multiple of block, but at the end
 	sum      uint32
-	all      bool
 	progress *Progress
 }
 
@@ -232,7 +229,7 @@ func (w *sparseWriter) write(p []byte) error {
 	w.progress.addReceived(int64(len(p)))
 	for len(p) > 0 {
 		n, zero := sameBlocks(p)
-		if zero && !w.all {
+		if zero {
 			w.progress.addSkipped(int64(n))
 		} else if _, err := w.dst.WriteAt(p[:n], w.at); err != nil {
 			return written(err)

@@ -482,26 +482,6 @@ func TestTransfersHoldLittleInMemory(t *testing.T) {
 	}
 }
 
-func TestCopyMakesTheSameObject(t *testing.T) {
-	t.Parallel()
-	server, proxy, store := behindProxy(t)
-	c := new(content).data(11 * MiB)
-	if _, err := store.Upload(t.Context(), "from it", c, c.plan, s3store.UploadOptions{Metadata: map[string]string{"k": "v"}}); err != nil {
-		t.Fatal(err)
-	}
-	proxy.Clear()
-	obj, err := store.Copy(t.Context(), "from it", "to/it")
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkStored(t, server, store, "to/it", c.bytes)
-	if obj.Metadata["k"] != "v" || proxy.Sent("CopyObject") != 0 {
-		t.Errorf("metadata %v, %d bytes sent", obj.Metadata, proxy.Sent("CopyObject"))
-	}
-	_, err = store.Copy(t.Context(), "absent", "to/it")
-	wantKind(t, err, fault.NotFound, "absent")
-}
-
 func TestUploadsOfOneStoreShareTheirZeros(t *testing.T) {
 	t.Parallel()
 	server, proxy, store := behindProxy(t)

@@ -153,6 +153,10 @@ func (a *App) wire(ctx context.Context, cfg configs.Config, h host.Host, uid int
 	if left, err := store.Sweep(ctx); err != nil || len(left) > 0 {
 		a.log.Warn("snapshots that were cut short are removed", zap.Strings("removed", left), zap.Error(err))
 	}
+	templates := disktemplate.New(h, cfg.Host.ArtifactsPath)
+	if err := templates.Sweep(ctx); err != nil {
+		a.log.Warn("disk templates that were cut short stay", zap.Error(err))
+	}
 	physician := doctor.New(doctor.Options{
 		Host: h, CVD: client, InstancesPath: cfg.Host.InstancesPath, ArtifactsPath: cfg.Host.ArtifactsPath,
 		RuntimePath: cfg.Host.RuntimePath, Log: a.log.Named("doctor"),
@@ -160,7 +164,7 @@ func (a *App) wire(ctx context.Context, cfg configs.Config, h host.Host, uid int
 	})
 	devices, problems, err := device.Load(ctx, device.Options{
 		Host: h, CVD: client, ADB: a.pool, Ledger: book, Images: images, Snapshots: store,
-		Templates: disktemplate.New(h, cfg.Host.ArtifactsPath), Operator: a.operator, SuspectKVM: physician.SuspectKVM,
+		Templates: templates, Operator: a.operator, SuspectKVM: physician.SuspectKVM,
 		Paths: cvd.Paths{Runtime: cfg.Host.RuntimePath, Tmp: cfg.Host.TempDir, UID: uid},
 		Log:   a.log.Named("device"), ADBBasePort: cfg.Device.ADBBasePort,
 		GPUMode: cfg.Device.GPUMode, Audio: cfg.Device.Audio,

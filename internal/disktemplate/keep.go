@@ -151,11 +151,7 @@ func (s *Store) readHead(ctx context.Context, file string) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close() //nolint:errcheck // it was read
-	head := make([]byte, qcow2.ClusterSize)
-	if _, err := r.ReadAt(head, 0); err != nil {
-		return nil, err
-	}
-	_, err = qcow2.Parse(head)
+	head, _, err := qcow2.Read(r)
 	return head, err
 }
 

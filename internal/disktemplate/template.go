@@ -79,6 +79,20 @@ func New(h host.Files, artifacts string) *Store {
 	return &Store{host: h, dir: path.Join(artifacts, templatesDir)}
 }
 
+// Sweep removes what kills left half made, while none is being made.
+func (s *Store) Sweep(ctx context.Context) error {
+	entries, err := s.host.ReadDir(ctx, s.dir)
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name, newMark) {
+			err = errors.Join(err, s.host.RemoveAll(ctx, path.Join(s.dir, e.Name)))
+		}
+	}
+	return fault.Op("sweep disk templates", err)
+}
+
 // Key names the template for devices of these images and host tools: what assembly makes depends on names and sizes, with
 // some images on what is in them, and on itself. Product directories of the same images have links to the same files.
 func (s *Store) Key(ctx context.Context, product, hostPath string) (string, error) {

@@ -219,6 +219,12 @@ func TestATemplateIsMadeOnce(t *testing.T) {
 		t.Errorf("it has %d bytes", size)
 	}
 	before := tree(t, dir)
+	left := filepath.Join(filepath.Dir(dir), ".new-"+key+"-group")
+	must(t, os.MkdirAll(left, 0o755)) // as a kill leaves it
+	must(t, l.store.Sweep(t.Context()))
+	if _, err := os.Stat(left); err == nil {
+		t.Error("what a kill left is still there")
+	}
 	must(t, l.store.Keep(t.Context(), key, site(first)))
 	if after := tree(t, dir); after != before {
 		t.Errorf("it was made again: %s\nwas: %s", after, before)

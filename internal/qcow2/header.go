@@ -17,6 +17,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -41,6 +42,16 @@ type Header struct {
 	RefcountTableClusters uint32 `json:"refcountTableClusters"`
 
 	Backing string `json:"-"`
+}
+
+// Read reads the first cluster of an image, and what it says. Invalid where it is shorter, or as Parse says.
+func Read(r io.ReaderAt) (first []byte, h Header, err error) {
+	first = make([]byte, ClusterSize)
+	if _, err := r.ReadAt(first, 0); err != nil {
+		return nil, Header{}, fault.Wrap(fault.Invalid, "read the header of a qcow2 image", err)
+	}
+	h, err = Parse(first)
+	return first, h, err
 }
 
 // Parse reads the first cluster of an image. Invalid, saying what is wrong, for anything that crosvm would not open.

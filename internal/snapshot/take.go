@@ -182,11 +182,7 @@ func (s *Store) header(ctx context.Context, file string) (qcow2.Header, error) {
 		return qcow2.Header{}, err
 	}
 	defer r.Close() //nolint:errcheck // it was read
-	first := make([]byte, qcow2.ClusterSize)
-	if _, err := r.ReadAt(first, 0); err != nil {
-		return qcow2.Header{}, fault.Wrap(fault.Invalid, "read the header of "+file, err)
-	}
-	h, err := qcow2.Parse(first)
+	_, h, err := qcow2.Read(r)
 	return h, fault.Op(file, err)
 }
 

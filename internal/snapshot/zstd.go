@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -71,13 +70,13 @@ func expand(w io.WriterAt, r io.Reader, size int64, done func(int64)) error {
 		return fault.Wrap(fault.Invalid, "read a zstd stream", err)
 	}
 	defer z.Close()
-	buf, zeros := make([]byte, sparseBlock), make([]byte, sparseBlock)
+	buf := make([]byte, sparseBlock)
 	for at := int64(0); at < size; {
 		piece := buf[:min(sparseBlock, size-at)]
 		if _, err := io.ReadFull(z, piece); err != nil {
 			return fault.Wrap(kindOfStream(err), "read a zstd stream", err)
 		}
-		if !bytes.Equal(piece, zeros[:len(piece)]) {
+		if !allZero(piece) {
 			if _, err := w.WriteAt(piece, at); err != nil {
 				return err
 			}
