@@ -151,14 +151,14 @@ func (s *Snapshots) take(ctx context.Context, msg messages.TakeSnapshot, p *pace
 // captureHalted captures a sandbox that is stopped for it. It is started again in every case but two: a stop that somebody
 // asks for meanwhile, and the end of the runner, after which the next one starts it.
 func (s *Snapshots) captureHalted(ctx context.Context, msg messages.TakeSnapshot) (err error) {
-	if err := s.tell(ctx, msg.ID, haltSandbox{}); err != nil {
-		return err
-	}
 	defer func() {
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.world.Limits.Start)
 		defer cancel()
 		err = errors.Join(err, fault.Op("start the sandbox again", s.tell(own, msg.ID, goOn{})))
 	}()
+	if err := s.tell(ctx, msg.ID, haltSandbox{}); err != nil {
+		return err
+	}
 	return s.tell(ctx, msg.ID, captureSandbox{msg.Name})
 }
 

@@ -298,6 +298,18 @@ func TestASandboxIsHaltedForItsSnapshot(t *testing.T) {
 	}
 }
 
+// Ensure a sandbox that cannot be stopped for its snapshot is one that is to run.
+func TestAHaltThatFails(t *testing.T) {
+	sharing(t, func(h *fakeHost) { h.device("a").stopErr = fault.Unavailablef("cvd hangs") }, func(r *rig) {
+		_, err := r.ask(messages.TakeSnapshot{ID: "a", Name: "acme/golden", Halt: true})
+		wantKind(r.T, err, fault.Unavailable)
+		r.wantState("a", sandbox.Started)
+		if f := r.host.device("a").Facts(); f.Intent != sandbox.IntentStarted || f.Halted {
+			r.Errorf("on record it is %q, halted %t", f.Intent, f.Halted)
+		}
+	})
+}
+
 // Ensure a sandbox is made from a snapshot that is still on its way to the bucket.
 func TestASandboxOfWhatIsBeingSent(t *testing.T) {
 	sharing(t, func(h *fakeHost) { h.images.add("acme/golden") }, func(r *rig) {

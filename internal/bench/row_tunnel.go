@@ -20,72 +20,131 @@ import (
 const (
 	tunnelBytes = 128 << 20
 	tunnelPairs = 6
+	farPairs    = 3 // over a link, where the machine has little part in it
 )
 
 // guestPort is where the guest counts what is posted to /upload.
 const guestPort = "8080"
 
-// measureTunnel posts to a port of the guest through adb-forward and the tunnel, in turns with adb's own forward, which
-// is the direct way there. Beside it the system's adb pushes and pulls through the tunnel and on the device itself:
-// it waits for an answer to each packet, so that each hop on this machine costs it a change of process; what two
-// relays cost that do nothing but copy says how much of that is the tunnel's.
+// measureTunnel moves bytes through adb-forward and the tunnel, in turns with adb itself: posts to a port of the guest, pushes
+// and pulls. First over a link as it is between two machines, which is what a tunnel is for. Then with everything on
+// this machine, where whoever copies once more has less of its processors for the rest: what two relays cost that do nothing
+// but copy says how much of that is the tunnel's.
 func measureTunnel(ctx context.Context, l *lab) (figures []figure, notes []string, err error) {
-	err = l.withRivals(ctx, func(r *runner, d device, direct *adb) (err error) {
-		posts, err := l.posts(ctx, r, d, direct)
-		if err != nil {
-			return err
-		}
-		tunnelled, stop, err := l.forward(ctx, r, d, direct)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, stop()) }()
-		relayed, stopRelays, err := relays(ctx, direct)
-		if err != nil {
-			return err
-		}
-		defer stopRelays()
-		size := int64(tunnelBytes / l.divisor)
-		file, err := l.noise("tunnelled", size)
-		if err != nil {
-			return err
-		}
+	size := int64(tunnelBytes / l.divisor)
+	file, err := l.noise("tunnelled", size)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = l.withRivals(ctx, func(r *runner, d device, direct *adb) error {
 		growth, stopWatching := r.watchGrowth(ctx)
-		var push, pull [3][]float64
-		for i := range l.count(tunnelPairs) {
-			for n := range 3 {
-				n = (n + i) % 3 // who goes first changes
-				a := []*adb{tunnelled, direct, relayed}[n]
-				err = errors.Join(
-					timed(&push[n], func() error { return a.run(ctx, "push", file, inGuest+"tunnelled") }),
-					timed(&pull[n], func() error { return a.run(ctx, "pull", inGuest+"tunnelled", l.path("pulled")) }))
-				if err != nil {
-					stopWatching()
-					return err
-				}
-			}
+		defer stopWatching()
+		far, err := l.farTunnel(ctx, r, d, direct, file, size)
+		if err != nil {
+			return fmt.Errorf("over a link: %w", err)
 		}
-		stopWatching()
-		rates := func(times [3][]float64, baseline int) pairs {
-			return pairs{slices.Clone(times[0]), slices.Clone(times[baseline])}.rates(size)
+		near, err := l.nearTunnel(ctx, r, d, direct, file, size)
+		if err != nil {
+			return err
 		}
-		figures = []figure{
-			compared("post to a port, bytes/s against adb forward", bytesOf, posts, atLeast(0.8, 1.0)),
-			compared("adb push, bytes/s against the device itself", bytesOf, rates(push, 1), budget{}),
-			compared("adb pull, bytes/s against the device itself", bytesOf, rates(pull, 1), budget{}),
-			compared("adb push, against two bare relays in its place", bytesOf, rates(push, 2), budget{}),
-			compared("adb pull, against two bare relays in its place", bytesOf, rates(pull, 2), budget{}),
-			absolute("resident memory grew by", bytesOf, float64(growth.Load()), atMost(32<<20, 16<<20)),
-		}
-		notes = []string{fmt.Sprintf("%d turns of %d MiB each way; adb, adb-forward, runner and device share this machine", len(push[0]), size>>20)}
+		figures = append(slices.Concat(far, near), absolute("resident memory grew by", bytesOf, float64(growth.Load()), atMost(32<<20, 16<<20)))
+		notes = []string{fmt.Sprintf("%d turns of %d MiB each way, %d over the link, which has 1 Gbit/s and 2 ms there and back; without it adb, adb-forward, runner and device share this machine",
+			l.count(tunnelPairs), size>>20, l.count(farPairs))}
 		return nil
 	})
 	return figures, notes, err
 }
 
-// posts are the rates of what is posted to a port of the guest, through the tunnel and through adb's forward.
-func (l *lab) posts(ctx context.Context, r *runner, d device, a *adb) (took pairs, err error) {
-	ours, stop, err := l.startForward(ctx, r, d, "--tcp", guestPort)
+// farTunnel measures with a link between this machine and the runner's, whose devices adb reaches over a link as well.
+func (l *lab) farTunnel(ctx context.Context, r *runner, d device, a *adb, file string, size int64) (figures []figure, err error) {
+	toRunner, err := startLink(ctx, r.addr)
+	if err != nil {
+		return nil, err
+	}
+	defer toRunner.stop()
+	toDevice, err := startLink(ctx, a.serial)
+	if err != nil {
+		return nil, err
+	}
+	defer toDevice.stop()
+	direct := a.at(toDevice.addr())
+	if err := direct.reconnect(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, direct.disconnect(ctx)) }()
+	posts, err := l.posts(ctx, farPairs, r, toRunner.addr(), d, direct, size)
+	if err != nil {
+		return nil, err
+	}
+	tunnelled, stop, err := l.forward(ctx, toRunner.addr(), d, direct)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	push, pull, err := l.transfers(ctx, farPairs, file, tunnelled, direct)
+	if err != nil {
+		return nil, err
+	}
+	return []figure{
+		compared("over a link: post to a port, against adb forward", bytesOf, posts, atLeast(0.8, 1.0)),
+		compared("over a link: adb push, against adb connect", bytesOf, pairs{push[0], push[1]}.rates(size), atLeast(0.8, 1.0)),
+		compared("over a link: adb pull, against adb connect", bytesOf, pairs{pull[0], pull[1]}.rates(size), atLeast(0.8, 1.0)),
+	}, nil
+}
+
+// nearTunnel measures with all on this machine.
+func (l *lab) nearTunnel(ctx context.Context, r *runner, d device, direct *adb, file string, size int64) (figures []figure, err error) {
+	posts, err := l.posts(ctx, tunnelPairs, r, r.addr, d, direct, size)
+	if err != nil {
+		return nil, err
+	}
+	tunnelled, stop, err := l.forward(ctx, r.addr, d, direct)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	relayed, stopRelays, err := relays(ctx, direct)
+	if err != nil {
+		return nil, err
+	}
+	defer stopRelays()
+	push, pull, err := l.transfers(ctx, tunnelPairs, file, tunnelled, direct, relayed)
+	if err != nil {
+		return nil, err
+	}
+	rates := func(times [][]float64, baseline int) pairs {
+		return pairs{slices.Clone(times[0]), slices.Clone(times[baseline])}.rates(size)
+	}
+	return []figure{
+		compared("on this machine: post to a port, against adb forward", bytesOf, posts, budget{}),
+		compared("on this machine: adb push, against the device itself", bytesOf, rates(push, 1), budget{}),
+		compared("on this machine: adb pull, against the device itself", bytesOf, rates(pull, 1), budget{}),
+		compared("on this machine: adb push, against two bare relays", bytesOf, rates(push, 2), budget{}),
+		compared("on this machine: adb pull, against two bare relays", bytesOf, rates(pull, 2), budget{}),
+	}, nil
+}
+
+// transfers are the seconds that pushes and pulls of a file took on each of the ways, which take turns.
+func (l *lab) transfers(ctx context.Context, turns int, file string, ways ...*adb) (push, pull [][]float64, err error) {
+	push, pull = make([][]float64, len(ways)), make([][]float64, len(ways))
+	for i := range l.count(turns) {
+		for n := range ways {
+			n = (n + i) % len(ways) // who goes first changes
+			err = errors.Join(
+				timed(&push[n], func() error { return ways[n].run(ctx, "push", file, inGuest+"tunnelled") }),
+				timed(&pull[n], func() error { return ways[n].run(ctx, "pull", inGuest+"tunnelled", l.path("pulled")) }))
+			if err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return push, pull, nil
+}
+
+// posts are the rates of what is posted to a port of the guest, through the tunnel of the runner at an address and through adb's
+// forward.
+func (l *lab) posts(ctx context.Context, turns int, r *runner, addr string, d device, a *adb, size int64) (took pairs, err error) {
+	ours, stop, err := l.startForward(ctx, addr, d, "--tcp", guestPort)
 	if err != nil {
 		return took, err
 	}
@@ -95,7 +154,6 @@ func (l *lab) posts(ctx context.Context, r *runner, d device, a *adb) (took pair
 		return took, fmt.Errorf("adb forward: %w", err)
 	}
 	theirs := net.JoinHostPort("127.0.0.1", strings.TrimSpace(string(said)))
-	size := int64(tunnelBytes / l.divisor)
 	post := func(addr string) error {
 		body := io.LimitReader(rand.NewChaCha8([32]byte{}), size)
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/upload", body)
@@ -109,7 +167,7 @@ func (l *lab) posts(ctx context.Context, r *runner, d device, a *adb) (took pair
 		}
 		return resp.Body.Close()
 	}
-	err = takeTurns(l.count(tunnelPairs),
+	err = takeTurns(l.count(turns),
 		func() error { return timed(&took.ours, func() error { return post(ours) }) },
 		func() error { return timed(&took.baseline, func() error { return post(theirs) }) })
 	return took.rates(size), err
@@ -126,7 +184,7 @@ func relays(ctx context.Context, a *adb) (*adb, func(), error) {
 		_ = near.Close()
 		return nil, nil, err
 	}
-	relayed := &adb{path: a.path, port: a.port, serial: far.Addr().String(), env: a.env, server: a.server}
+	relayed := a.at(far.Addr().String())
 	stop := func() {
 		_ = far.Close()
 		_ = near.Close()
@@ -164,13 +222,13 @@ func bareRelay(ctx context.Context, to string) (net.Listener, error) {
 	return listener, nil
 }
 
-// startForward starts adb-forward, which listens at the address returned.
-func (l *lab) startForward(ctx context.Context, r *runner, d device, more ...string) (addr string, stop func() error, err error) {
+// startForward starts adb-forward to the runner at an address, which listens at the address returned.
+func (l *lab) startForward(ctx context.Context, runner string, d device, more ...string) (addr string, stop func() error, err error) {
 	if addr, err = freeAddress(ctx); err != nil {
 		return "", nil, err
 	}
 	env := append(append([]string{}, l.env...), "API_TOKEN="+token)
-	args := append([]string{"adb-forward", "--api", "http://" + r.addr, "--token-env", "API_TOKEN", "--listen", addr}, more...)
+	args := append([]string{"adb-forward", "--api", "http://" + runner, "--token-env", "API_TOKEN", "--listen", addr}, more...)
 	c, err := startChild(ctx, l.path("forward.log"), env, filepath.Join(l.bin, "runner-android"), append(args, d.ID)...)
 	if err != nil {
 		return "", nil, err
@@ -193,16 +251,29 @@ func (l *lab) startForward(ctx context.Context, r *runner, d device, more ...str
 }
 
 // forward starts adb-forward and connects adb's server to it: the same adb with another serial.
-func (l *lab) forward(ctx context.Context, r *runner, d device, a *adb) (*adb, func() error, error) {
-	addr, stop, err := l.startForward(ctx, r, d)
+func (l *lab) forward(ctx context.Context, runner string, d device, a *adb) (*adb, func() error, error) {
+	addr, stop, err := l.startForward(ctx, runner, d)
 	if err != nil {
 		return nil, nil, err
 	}
-	tunnelled := &adb{path: a.path, port: a.port, serial: addr, env: a.env, server: a.server}
+	tunnelled := a.at(addr)
 	if err := tunnelled.reconnect(ctx); err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}
 	return tunnelled, stop, nil
+}
+
+// at is the same adb with another serial.
+func (a *adb) at(serial string) *adb {
+	return &adb{path: a.path, port: a.port, serial: serial, env: a.env, server: a.server}
+}
+
+// disconnect has adb's server leave the serial.
+func (a *adb) disconnect(ctx context.Context) error {
+	if out, err := a.command(ctx, "disconnect", a.serial).CombinedOutput(); err != nil {
+		return fmt.Errorf("adb disconnect %s: %w: %s", a.serial, err, out)
+	}
+	return nil
 }
 
 // reconnect connects adb's server to the serial and waits for the device.
