@@ -38,15 +38,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	return m
 }
 
-// bind looks up once what the route's usual requests move.
-func (m *metrics) bind(r *boundRoute) {
-	r.usual = m.requests.WithLabelValues(r.Path, r.method, "200")
-	r.took = m.took.WithLabelValues(r.Path)
-}
-
+// observe counts a request. A route has its series from its first request on: there are hundreds of routes, and a scrape that
+// lists what nobody asks for is ten times as long.
 func (m *metrics) observe(r *boundRoute, method []byte, status int, took time.Duration) {
+	r.timed.Do(func() { r.took = m.took.WithLabelValues(r.Path) })
 	r.took.Observe(took.Seconds())
 	if status == 200 && string(method) == r.method {
+		r.counted.Do(func() { r.usual = m.requests.WithLabelValues(r.Path, r.method, "200") })
 		r.usual.Inc()
 		return
 	}

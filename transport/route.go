@@ -2,6 +2,7 @@ package transport
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -33,8 +34,11 @@ type boundRoute struct {
 	server *Server
 	depth  int // parts of the prefix, which the paths in error answers leave out
 	method string
-	usual  prometheus.Counter // status 200
-	took   prometheus.Observer
+
+	// Set by the first request that they are of.
+	timed, counted sync.Once
+	took           prometheus.Observer
+	usual          prometheus.Counter // status 200
 }
 
 // cutParts drops the first n parts of a path: cutParts("/a/b/c", 2) is "/c".

@@ -109,9 +109,7 @@ func countParts(prefix string) (n int) {
 }
 
 func (s *Server) bind(r Route, method string, depth int) *boundRoute {
-	b := &boundRoute{Route: r, server: s, depth: depth, method: method}
-	s.metrics.bind(b)
-	return b
+	return &boundRoute{Route: r, server: s, depth: depth, method: method}
 }
 
 // Routes lists what is mounted, with full paths.

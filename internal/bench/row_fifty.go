@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,15 +22,8 @@ const fiftyCommand = `{"command":"sleep 0.1"}`
 // measureFifty runs 200 commands on 50 devices at once, in turns with one at a time on one of them: a
 // command must not wait for another's.
 func measureFifty(ctx context.Context, l *lab) (figures []figure, notes []string, err error) {
-	err = l.withRunner(ctx, func(r *runner) (err error) {
-		n, commands := l.count(fiftyDevices), l.count(fiftyCommands)
-		defer func() {
-			gone := forEach(n, func(i int) error { return r.destroy(context.WithoutCancel(ctx), sandboxName(i)) })
-			err = errors.Join(err, gone)
-		}()
-		if err := forEach(n, func(i int) error { return r.create(ctx, sandboxName(i)) }); err != nil {
-			return err
-		}
+	n, commands := l.count(fiftyDevices), l.count(fiftyCommands)
+	err = l.withDevices(ctx, n, func(r *runner) (err error) {
 		var all pairs
 		err = takeTurns(3,
 			func() error { return r.percentile99(ctx, n, commands, 1, &all.ours) },

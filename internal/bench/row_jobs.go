@@ -139,7 +139,7 @@ func measureCrowd(ctx context.Context, l *lab) (figures []figure, notes []string
 		if err != nil {
 			return err
 		}
-		gap, err := d.longestPollGap(ctx)
+		gap, err := d.longestPollGap(ctx, began)
 		if err != nil {
 			return err
 		}
@@ -187,8 +187,9 @@ func (d desk) crowd(ctx context.Context, kind string) (completed, failed int, er
 	return completed, failed, nil
 }
 
-// longestPollGap is the longest time between the beginnings of two polls that the API remembers.
-func (d desk) longestPollGap(ctx context.Context) (time.Duration, error) {
+// longestPollGap is the longest time between the beginnings of two polls since a time: what the API remembers of before is
+// other runners'.
+func (d desk) longestPollGap(ctx context.Context, since time.Time) (time.Duration, error) {
 	var requests []struct {
 		At   time.Time `json:"at"`
 		Path string    `json:"path"`
@@ -198,7 +199,7 @@ func (d desk) longestPollGap(ctx context.Context) (time.Duration, error) {
 	}
 	var polls []time.Time
 	for _, r := range requests {
-		if strings.Contains(r.Path, "/jobs/poll") {
+		if strings.Contains(r.Path, "/jobs/poll") && !r.At.Before(since) {
 			polls = append(polls, r.At)
 		}
 	}

@@ -12,9 +12,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// The sockets that do nothing, and for how long: the runner pings them within that.
+// The sockets that do nothing, on so many devices, each of which has room for 64 viewers; and for how long: the runner
+// pings them within that.
 const (
 	idleSockets = 1000
+	idleDevices = 20
 	idleTime    = 30 * time.Second
 )
 
@@ -24,12 +26,16 @@ func measureSockets(ctx context.Context, l *lab) (figures []figure, notes []stri
 	if err := enoughFiles(n); err != nil {
 		return nil, nil, err
 	}
-	err = l.withDevice(ctx, func(r *runner, d device) error {
-		through := r.display(d)
-		if err := through.ready(ctx); err != nil {
-			return err
+	err = l.withDevices(ctx, idleDevices, func(r *runner) error {
+		var through []*way
+		for i := range idleDevices {
+			w := r.display(device{ID: sandboxName(i)})
+			if err := w.ready(ctx); err != nil {
+				return err
+			}
+			through = append(through, w)
 		}
-		if err := openSignalling(ctx, []*way{through}, 8); err != nil { // brings in code and pools
+		if err := openSignalling(ctx, through[:1], 8); err != nil { // brings in code and pools
 			return err
 		}
 		before, err := r.settledUsage(ctx)
@@ -69,8 +75,8 @@ func measureSockets(ctx context.Context, l *lab) (figures []figure, notes []stri
 			absolute("goroutines left after they closed", plain, float64(after.goroutines-before.goroutines), atMost(leftover, leftover)),
 			absolute("files left after they closed", plain, float64(after.files-before.files), atMost(leftover, leftover)),
 		}
-		notes = []string{fmt.Sprintf("%d sockets, %d pings from the runner in %s; each is a connection to the runner and one to the operator",
-			n, pings, l.span(idleTime))}
+		notes = []string{fmt.Sprintf("%d sockets on %d devices, %d pings from the runner in %s; each is a connection to the runner and one to the operator",
+			n, idleDevices, pings, l.span(idleTime))}
 		return nil
 	})
 	return figures, notes, err
@@ -99,14 +105,15 @@ type idlers struct {
 	read  sync.WaitGroup
 }
 
-// openIdle opens sockets, some at a time, and answers their pings. The caller closes them, also after an error.
-func openIdle(ctx context.Context, w *way, n int) (*idlers, error) {
+// openIdle opens sockets on each way in turn, some at a time, and answers their pings. The caller closes them, also after an
+// error.
+func openIdle(ctx context.Context, ways []*way, n int) (*idlers, error) {
 	s := &idlers{gone: make(chan error, 1)}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
-	for range n {
+	for i := range n {
 		group.Go(func() error {
-			conn, err := w.open(ctx)
+			conn, err := ways[i%len(ways)].open(ctx)
 			if err != nil {
 				return err
 			}

@@ -85,6 +85,20 @@ func (l *lab) withDevice(ctx context.Context, use func(*runner, device) error) e
 	})
 }
 
+// withDevices calls use with a runner and n started sandboxes, and removes them all.
+func (l *lab) withDevices(ctx context.Context, n int, use func(*runner) error) error {
+	return l.withRunner(ctx, func(r *runner) (err error) {
+		defer func() {
+			gone := forEach(n, func(i int) error { return r.destroy(context.WithoutCancel(ctx), sandboxName(i)) })
+			err = errors.Join(err, gone)
+		}()
+		if err := forEach(n, func(i int) error { return r.create(ctx, sandboxName(i)) }); err != nil {
+			return err
+		}
+		return use(r)
+	})
+}
+
 // call sends a request with the token and returns the body of the answer wanted.
 func (r *runner) call(ctx context.Context, want int, method, path, body string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+r.addr+path, strings.NewReader(body))

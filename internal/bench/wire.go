@@ -76,7 +76,7 @@ func (w *wire) exchange() error {
 }
 
 // maxAnswer bounds head and body of an answer together.
-const maxAnswer = 64 << 10
+const maxAnswer = 256 << 10
 
 var errNotHTTP = errors.New("answer is not HTTP/1.1")
 
