@@ -99,6 +99,7 @@ func (w *world) fetch(ctx context.Context, name string, report func(sandbox.Phas
 		return err
 	}
 	if here {
+		report(sandbox.Phase{Name: "its snapshot is looked at", Step: 1, Of: 1})
 		switch whole, err := w.Saved.Use(ctx, snapshot); {
 		case fault.Is(err, fault.NotFound):
 			return nil // a directory of images that somebody put there

@@ -106,8 +106,8 @@ func TestASnapshotBringsTheDataBack(t *testing.T) {
 	}
 }
 
-// Ensure a stopped sandbox is saved as it is, that what is damaged is refused and leaves nothing, and that what is lost here
-// is fetched again.
+// Ensure a stopped sandbox is saved as it is, that what is damaged or lost here is fetched again, and that where it cannot be
+// it is refused and leaves nothing.
 func TestSnapshotsOfStoppedSandboxes(t *testing.T) {
 	t.Parallel()
 	h := startHost(t)
@@ -136,16 +136,25 @@ func TestSnapshotsOfStoppedSandboxes(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	got, err := r.do("POST", "/sandboxes", `{"id":"c","userId":"u","osUser":"u","snapshot":"acme/cold","cpuQuota":1,"memoryQuota":2}`)
-	if err != nil || got.status != http.StatusBadRequest || !strings.Contains(string(got.body), "is damaged") {
-		t.Errorf("from a damaged snapshot: %d %s, %v", got.status, got.body, err)
+	r.createFrom("c", "acme/cold") // which the bucket has undamaged
+	if got := r.exec("c", "cat /data/local/tmp/f"); got != "kept\n" {
+		t.Errorf("from a snapshot that was damaged here it holds %q", got)
 	}
 	if err := os.Remove(overlay); err != nil {
 		t.Fatal(err)
 	}
-	r.createFrom("e", "acme/cold") // whose disk the bucket has
+	r.createFrom("e", "acme/cold")
 	if got := r.exec("e", "cat /data/local/tmp/f"); got != "kept\n" {
 		t.Errorf("from a snapshot whose disk was lost here it holds %q", got)
+	}
+	r.terminate()
+	r = startRunner(h, "AWS_ENDPOINT_URL=", "AWS_DEFAULT_BUCKET=", "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
+	if err := os.WriteFile(overlay, []byte("damage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.do("POST", "/sandboxes", `{"id":"d","userId":"u","osUser":"u","snapshot":"acme/cold","cpuQuota":1,"memoryQuota":2}`)
+	if err != nil || got.status != http.StatusConflict || !strings.Contains(string(got.body), "is lost or damaged here") {
+		t.Errorf("from a snapshot that is damaged, without a bucket: %d %s, %v", got.status, got.body, err)
 	}
 	for _, id := range []string{"a", "b", "c", "e", "later"} {
 		r.want(http.StatusOK, "POST", "/sandboxes/"+id+"/destroy", nil)

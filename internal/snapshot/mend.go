@@ -50,7 +50,7 @@ func (t *pull) fetchLost(ctx context.Context, l local, files []File) error {
 	}
 	switch _, raw, err := t.remote(ctx, l.name); {
 	case fault.Is(err, fault.NotFound), err == nil && !bytes.Equal(raw, l.raw):
-		return fault.Conflictf("it has lost %s, and the bucket has no such snapshot (%v): remove it, and take it again", files[0].Name, err)
+		return fault.Conflictf("%s of it is lost or damaged here, and the bucket has no such snapshot (%v): remove it, and take it again", files[0].Name, err)
 	case err != nil:
 		return err
 	}

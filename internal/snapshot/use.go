@@ -29,8 +29,8 @@ func (s *Store) here(ctx context.Context, name string) (l local, err error) {
 	return l, err
 }
 
-// Use notes that something is made of a snapshot of this host, and reports whether it is whole: that its files are there,
-// and that its base images are those that it was taken with. NotFound where it is not here.
+// Use notes that something is made of a snapshot of this host, and reports whether it is whole: that its files are what the
+// manifest says, and its base images those that it was taken with. NotFound where it is not here.
 func (s *Store) Use(ctx context.Context, name string) (whole bool, err error) {
 	defer func() { err = fault.Op("look at snapshot "+name, err) }()
 	end, err := s.turn(ctx, name)
@@ -56,17 +56,24 @@ func (s *Store) noteUse(ctx context.Context, l local) error {
 	return s.host.Chtimes(ctx, path.Join(l.dir, ManifestName), time.Now())
 }
 
-// lacks are the files and base images of a snapshot that are not what its manifest says. The files' digests are compared
-// when they are put back.
+// lacks are the files and base images of a snapshot that are not what its manifest says. What was read for that is not read
+// again to be put back, for as long as nobody touches it.
 func (s *Store) lacks(ctx context.Context, l local) (lacking []File, err error) {
 	for _, f := range l.m.Files {
 		info, err := s.host.Lstat(ctx, path.Join(l.dir, f.Name))
 		if unlessMissing(err) != nil {
 			return nil, err
 		}
-		if err != nil || !info.Mode.IsRegular() || info.Size != f.Size {
-			lacking = append(lacking, f)
+		if err == nil && info.Mode.IsRegular() && info.Size == f.Size {
+			err = s.check(ctx, f, path.Join(l.dir, f.Name))
+			if err == nil {
+				continue
+			}
+			if !fault.Is(err, fault.Invalid) {
+				return nil, err
+			}
 		}
+		lacking = append(lacking, f)
 	}
 	for _, f := range l.m.Images {
 		ok, err := s.isImage(ctx, path.Join(l.dir, f.Name), f)

@@ -83,7 +83,7 @@ func TestAKeptImageIsReadAgain(t *testing.T) {
 	}
 }
 
-// Ensure files that a snapshot has lost are fetched again where the bucket has the same snapshot, and missed aloud elsewhere.
+// Ensure files that a snapshot has lost, or that are not what they were, are fetched again where the bucket has the same snapshot, and missed aloud elsewhere.
 func TestLostFilesAreFetchedAgain(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -91,13 +91,13 @@ func TestLostFilesAreFetchedAgain(t *testing.T) {
 	dir := w.artifacts + "/snapshots/acme/golden/"
 	lose := func() {
 		must(t, errors.Join(os.Remove(dir+"instance_data/overlay.img"), os.RemoveAll(dir+"instance_data/internal"),
-			os.WriteFile(dir+"instance_data/NVChip", []byte("short"), 0o600)))
+			os.WriteFile(dir+"instance_data/NVChip", []byte("short"), 0o600), os.WriteFile(dir+"instance_data/sdcard.img", []byte("sd lost"), 0o600)))
 	}
 	lose()
 	w.wantWhole(t, false)
 	must(t, w.store.Pull(t.Context(), "acme/golden", quietly))
 	w.wantWhole(t, true)
-	if got := w.saved(t); got != "kept" || read(t, dir, "instance_data/NVChip") != "tpm kept" {
+	if got := w.saved(t); got != "kept" || read(t, dir, "instance_data/NVChip") != "tpm kept" || read(t, dir, "instance_data/sdcard.img") != "sd kept" {
 		t.Errorf("it holds %q", got)
 	}
 	if left, _ := filepath.Glob(w.artifacts + "/snapshots/acme/.*"); len(left) > 0 {
