@@ -4,7 +4,8 @@
 // below instance_data/, and the base images as links. *Taking* one copies the files of a device that is stopped,
 // or paused, or running (the disk is then what a power cut would leave), aside, and publishes it by a rename: it is
 // there whole or not at all. *Grafting* puts the saved files into the place of those of a fresh device of the same
-// images, which is stopped. The layout is the specification's; the files that it lacks are cuttlefish's (see
+// images, which is stopped. *Mending* gives a snapshot of this host back what it has lost. *Pushing* sends one to the bucket
+// that hosts share, where its name is *claimed* meanwhile, and *pulling* fetches one. The layout is the specification's; the files that it lacks are cuttlefish's (see
 // savedFiles).
 //
 // What a manifest says is checked before anything is written: names come from a fixed list, sizes and digests are

@@ -14,9 +14,17 @@ const graftMark = ".new"
 
 // Graft puts the saved files of a snapshot directory into the place of those of a stopped device, which has been started
 // once from the same images. Each file is replaced in one step, the disk first; doing it again does the same. Conflict,
-// saying what differs, where the disk does not fit; Invalid where a file is not what the manifest says. On failure the
-// device is a mixture and has to be grafted again or removed.
-func (s *Store) Graft(ctx context.Context, dir string, m Manifest, instanceDir string) error {
+// saying what differs, where the disk does not fit, or the snapshot was removed meanwhile; Invalid where a file is not what the
+// manifest says. On failure the device is a mixture and has to be grafted again or removed.
+func (s *Store) Graft(ctx context.Context, dir string, m Manifest, instanceDir string) (err error) {
+	defer func() {
+		if err == nil {
+			return
+		}
+		if _, gone := s.host.Lstat(ctx, path.Join(dir, ManifestName)); fault.Is(gone, fault.NotFound) {
+			err = fault.Conflictf("snapshot %s was removed while it was put into a device", dir)
+		}
+	}()
 	if err := s.graftDisk(ctx, dir, m, instanceDir); err != nil {
 		return fault.Op("graft the disk of "+dir, err)
 	}

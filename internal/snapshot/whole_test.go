@@ -271,3 +271,16 @@ func TestWhatAPullLeft(t *testing.T) {
 		t.Error("it is still there")
 	}
 }
+
+// Ensure a graft of a snapshot that is removed meanwhile says so.
+func TestAGraftOfWhatIsRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, local(t))
+	w.save(t, w.store, "kept")
+	dir := w.artifacts + "/snapshots/acme/golden"
+	m, err := w.store.Read(t.Context(), dir)
+	must(t, err)
+	_, err = w.store.Remove(t.Context(), "acme/golden")
+	must(t, err)
+	wantKind(t, w.store.Graft(t.Context(), dir, m, instance(t, "lost", qcow2.New, size)), fault.Conflict, "was removed while it was put into a device")
+}
