@@ -20,6 +20,7 @@ type fakeSaved struct {
 	pending []string
 	removed []string
 	settled []string
+	taken   []string
 	damaged []string // of which something has to be fetched
 	unused  []string
 	pulls   int
@@ -120,6 +121,15 @@ func (f *fakeSaved) Pending(context.Context) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.pending), nil
+}
+
+func (f *fakeSaved) Free(_ context.Context, name, _ string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.Contains(f.taken, name) {
+		return fault.Conflictf("there is one already: remove it first")
+	}
+	return nil
 }
 
 func (f *fakeSaved) Use(ctx context.Context, name string) (bool, error) {

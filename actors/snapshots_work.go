@@ -141,6 +141,9 @@ func (s *Snapshots) take(ctx context.Context, msg messages.TakeSnapshot, p *pace
 		return err
 	}
 	now, _ := answer.(sandbox.Info)
+	if err := s.world.Saved.Free(ctx, msg.Name, string(msg.ID)); err != nil { // before anything is stopped
+		return err
+	}
 	return inTurn(ctx, s.takings, p, func() error {
 		if msg.Halt && now.State == sandbox.Started {
 			return s.captureHalted(ctx, msg)

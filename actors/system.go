@@ -124,6 +124,8 @@ type Saved interface {
 	Check(ctx context.Context) error
 	// Remote identifies the snapshot of a name in the bucket; NotFound where there is none.
 	Remote(ctx context.Context, name string) (sandbox.Image, error)
+	// Free is a Conflict where a sandbox's data cannot be saved under the name, because it is taken.
+	Free(ctx context.Context, name, sandbox string) error
 	// Use notes that something is made of a snapshot of this host, and reports whether it is whole: if not, Pull makes it so.
 	// NotFound where it is not here.
 	Use(ctx context.Context, name string) (whole bool, err error)

@@ -298,6 +298,17 @@ func TestASandboxIsHaltedForItsSnapshot(t *testing.T) {
 	}
 }
 
+// Ensure a sandbox is not stopped for a snapshot whose name is taken.
+func TestNoHaltForATakenName(t *testing.T) {
+	sharing(t, func(h *fakeHost) { h.bucket.taken = []string{"acme/golden"} }, func(r *rig) {
+		_, err := r.ask(messages.TakeSnapshot{ID: "a", Name: "acme/golden", Halt: true})
+		wantKind(r.T, err, fault.Conflict)
+		if d := r.host.device("a"); d.stops != 0 {
+			r.Errorf("it was stopped %d times", d.stops)
+		}
+	})
+}
+
 // Ensure a sandbox that cannot be stopped for its snapshot is one that is to run.
 func TestAHaltThatFails(t *testing.T) {
 	sharing(t, func(h *fakeHost) { h.device("a").stopErr = fault.Unavailablef("cvd hangs") }, func(r *rig) {

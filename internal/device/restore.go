@@ -85,7 +85,7 @@ func (d *Device) restoreAtOnce(ctx context.Context, report func(sandbox.Phase)) 
 	var taken *sandbox.NumberTaken
 	launched, err := d.bootPlaced(ctx, key, report)
 	switch {
-	case err == nil, ctx.Err() != nil, errors.As(err, &taken), fault.Is(err, fault.Invalid): // Invalid: the snapshot is damaged
+	case err == nil, ctx.Err() != nil, errors.As(err, &taken), fault.Is(err, fault.Invalid), errors.Is(err, snapshot.ErrRemoved): // Invalid: it is damaged
 		return err == nil, err
 	case errors.As(err, &said) && said.Class == cvd.GroupExists:
 		return false, nil // it is somebody's: the ordinary create says so, and leaves it
@@ -102,9 +102,9 @@ func (d *Device) restoreAtOnce(ctx context.Context, report func(sandbox.Phase)) 
 // bootPlaced has cvd make the device without starting it, gives it its disks, and boots it. It says whether it came to that.
 func (d *Device) bootPlaced(ctx context.Context, key string, report func(sandbox.Phase)) (launched bool, err error) {
 	rec := d.record()
-	m, err := d.o.Snapshots.Read(ctx, rec.Restore)
+	m, err := d.toRestore(ctx)
 	if err != nil {
-		return false, fault.Op("read the snapshot", err)
+		return false, err
 	}
 	if err := d.o.CVD.CreateStopped(ctx, rec.Group, rec.Instance, rec.Paths.HostPath, rec.Paths.ProductPath); err != nil {
 		return false, err
@@ -113,6 +113,16 @@ func (d *Device) bootPlaced(ctx context.Context, key string, report func(sandbox
 		return false, err
 	}
 	return true, d.bootRestored(ctx, m, report)
+}
+
+// toRestore is the manifest of the snapshot that is still to be put into the device.
+func (d *Device) toRestore(ctx context.Context) (snapshot.Manifest, error) {
+	dir := d.record().Restore
+	m, err := d.o.Snapshots.Read(ctx, dir)
+	if fault.Is(err, fault.NotFound) {
+		err = fault.Wrap(fault.Conflict, dir, snapshot.ErrRemoved)
+	}
+	return m, fault.Op("read the snapshot", err)
 }
 
 // placeDisks gives a device that cvd knows, and has never started, the disks that it would have after a boot, with the
@@ -151,9 +161,9 @@ func (d *Device) restore(ctx context.Context, report func(sandbox.Phase)) error 
 	if dir == "" {
 		return nil
 	}
-	m, err := d.o.Snapshots.Read(ctx, dir)
+	m, err := d.toRestore(ctx)
 	if err != nil {
-		return fault.Op("read the snapshot", err)
+		return err
 	}
 	d.disconnect()
 	if err := d.halt(ctx); err != nil {

@@ -12,9 +12,12 @@ import (
 // graftMark is behind the name of a file that is on its way into an instance's directory.
 const graftMark = ".new"
 
+// ErrRemoved is that a snapshot was removed while a device was made of it.
+var ErrRemoved = errors.New("the snapshot was removed meanwhile")
+
 // Graft puts the saved files of a snapshot directory into the place of those of a stopped device, which has been started
 // once from the same images. Each file is replaced in one step, the disk first; doing it again does the same. Conflict,
-// saying what differs, where the disk does not fit, or the snapshot was removed meanwhile; Invalid where a file is not what the
+// saying what differs, where the disk does not fit, or, with [ErrRemoved], the snapshot is not there any more; Invalid where a file is not what the
 // manifest says. On failure the device is a mixture and has to be grafted again or removed.
 func (s *Store) Graft(ctx context.Context, dir string, m Manifest, instanceDir string) (err error) {
 	defer func() {
@@ -22,7 +25,7 @@ func (s *Store) Graft(ctx context.Context, dir string, m Manifest, instanceDir s
 			return
 		}
 		if _, gone := s.host.Lstat(ctx, path.Join(dir, ManifestName)); fault.Is(gone, fault.NotFound) {
-			err = fault.Conflictf("snapshot %s was removed while it was put into a device", dir)
+			err = fault.Wrap(fault.Conflict, "put back "+dir, ErrRemoved)
 		}
 	}()
 	if err := s.graftDisk(ctx, dir, m, instanceDir); err != nil {

@@ -130,7 +130,7 @@ func TestWhatWasNotSentIsReplaced(t *testing.T) {
 	must(t, w.store.Push(t.Context(), "acme/golden", quietly))
 	must(t, os.MkdirAll(w.artifacts+"/snapshots/acme/.push-golden", 0o755)) // as a kill leaves it behind the manifest
 	_, err = w.store.Take(t.Context(), "acme/golden", w.source(instance(t, "none", qcow2.Old, size), snapshot.Stopped), quietly)
-	wantKind(t, err, fault.Conflict, "remove it first")
+	wantKind(t, err, fault.Conflict, "in the bucket already")
 }
 
 // Ensure a manifest in the bucket that is damaged keeps its own copy from being collected, and no other.

@@ -4,13 +4,46 @@ import (
 	"context"
 	"errors"
 	"path"
+	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
 )
 
-// replaceable reports whether there is a snapshot of the name that makes room for another of the same sandbox. Conflict
-// where there is one that does not.
-func (s *Store) replaceable(ctx context.Context, name, dir, sandbox string) (bool, error) {
+// askLimit is how long the bucket may take to say whether it has a snapshot that is about to be taken.
+const askLimit = 5 * time.Second
+
+// Free is a Conflict, saying why, where Take would find the name taken, for whoever has something to do before it.
+func (s *Store) Free(ctx context.Context, name, sandbox string) error {
+	dir, err := s.Dir(name)
+	if err == nil {
+		_, err = s.isFree(ctx, name, dir, sandbox)
+	}
+	return fault.Op("take snapshot "+name, err)
+}
+
+// isFree is a Conflict where the name is taken, here or in the bucket, which could not be sent then. One of the same sandbox
+// that was to be sent and was not is replaced. A bucket that does not answer hinders no first taking: what is wrong with it is
+// said when the snapshot is to be sent.
+func (s *Store) isFree(ctx context.Context, name, dir, sandbox string) (replaces bool, err error) {
+	replaces, err = s.isUnsent(ctx, name, dir, sandbox)
+	if err != nil {
+		return false, err
+	}
+	own, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	switch _, _, err := s.remote(own, name); {
+	case err == nil, fault.Is(err, fault.Invalid):
+		return false, fault.Conflictf("there is one in the bucket already: remove it there as well (everywhere)")
+	case replaces && !fault.Is(err, fault.NotFound):
+		return false, fault.Op("there is one already that may have been sent", err)
+	default:
+		return replaces, nil
+	}
+}
+
+// isUnsent reports whether there is a snapshot of the name that is to be sent and makes room for another of the same sandbox.
+// Conflict where there is one that does not.
+func (s *Store) isUnsent(ctx context.Context, name, dir, sandbox string) (bool, error) {
 	if _, err := s.host.Lstat(ctx, dir); err != nil {
 		return false, unlessMissing(err)
 	}
@@ -21,14 +54,7 @@ func (s *Store) replaceable(ctx context.Context, name, dir, sandbox string) (boo
 	if m, _, err := s.read(ctx, dir); err != nil || m.Source != sandbox {
 		return false, errors.Join(taken, err)
 	}
-	switch _, _, err := s.remote(ctx, name); {
-	case fault.Is(err, fault.NotFound):
-		return true, nil
-	case err != nil && !fault.Is(err, fault.Invalid):
-		return false, fault.Op("there is one already that may have been sent", err)
-	default:
-		return false, taken
-	}
+	return true, nil
 }
 
 // replaceOld publishes a snapshot in the place of another. A kill leaves one of the two (see [Store.Sweep]).

@@ -51,7 +51,7 @@ func (s *Store) Take(ctx context.Context, name string, src Source, report func(s
 	if err != nil {
 		return Manifest{}, err
 	}
-	replaces, err := s.replaceable(ctx, name, dir, src.Sandbox)
+	replaces, err := s.isFree(ctx, name, dir, src.Sandbox)
 	if err != nil {
 		return Manifest{}, fault.Op(op, err)
 	}

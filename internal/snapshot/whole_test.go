@@ -27,7 +27,6 @@ func (w *world) wantWhole(t *testing.T, want bool) {
 // Ensure a base image in the place of another is noticed whatever its times say and however it came there, and is put right.
 func TestBaseImagesAreToldByWhatIsInThem(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t)
 	old := time.Now().Add(-24 * time.Hour)
 	for name, spoil := range map[string]func(w *world, link string){
 		"one of an older time": func(w *world, _ string) {
@@ -48,11 +47,7 @@ func TestBaseImagesAreToldByWhatIsInThem(t *testing.T) {
 		},
 		"none": func(w *world, _ string) { must(t, os.Remove(w.base+"/super.img")) },
 	} {
-		w := c.world(local(t))
-		w.save(t, w.store, "kept")
-		if err := w.store.Push(t.Context(), "acme/golden", quietly); err != nil && !fault.Is(err, fault.Conflict) {
-			t.Fatal(err)
-		}
+		w := newCloud(t).taken()
 		w.wantWhole(t, true)
 		link := w.artifacts + "/snapshots/acme/golden/super.img"
 		spoil(w, link)
@@ -282,5 +277,5 @@ func TestAGraftOfWhatIsRemoved(t *testing.T) {
 	must(t, err)
 	_, err = w.store.Remove(t.Context(), "acme/golden")
 	must(t, err)
-	wantKind(t, w.store.Graft(t.Context(), dir, m, instance(t, "lost", qcow2.New, size)), fault.Conflict, "was removed while it was put into a device")
+	wantKind(t, w.store.Graft(t.Context(), dir, m, instance(t, "lost", qcow2.New, size)), fault.Conflict, snapshot.ErrRemoved.Error())
 }
