@@ -188,9 +188,11 @@ type FileInfo struct {
 // Stamp tells a file from others, and from what it was before somebody wrote to it: who knows what was in a file of one
 // stamp knows it still, whatever times were set since.
 type Stamp struct {
-	Device, Inode    uint64
-	Size             int64
-	Written, Changed int64 // nanoseconds
+	Device  uint64 `json:"device"`
+	Inode   uint64 `json:"inode"`
+	Size    int64  `json:"size"`
+	Written int64  `json:"written"` // nanoseconds since 1970
+	Changed int64  `json:"changed"`
 }
 
 // Stamp is that of the file as it was looked at.

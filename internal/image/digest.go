@@ -13,13 +13,9 @@ import (
 	"github.com/daytonaio/runner-android/internal/host"
 )
 
-const (
-	// digestLimit ends a reading that hangs, so that the next one may try. Twenty gigabytes from a
-	// slow disk take less than ten minutes.
-	digestLimit = 30 * time.Minute
-	// maxSums bounds the files whose digests are remembered.
-	maxSums = 4096
-)
+// digestLimit ends a reading that hangs, so that the next one may try. Twenty gigabytes from a
+// slow disk take less than ten minutes.
+const digestLimit = 30 * time.Minute
 
 // digestion is the reading of all files of one directory that is under way.
 type digestion struct {
@@ -30,8 +26,8 @@ type digestion struct {
 }
 
 // Digest returns base with the SHA-256 of every file. It reads all of them, which takes long;
-// run it beside other work. A file is read once as long as it stays the same, whoever asks, however often, and through
-// whatever links. Whoever leaves, because ctx ends, leaves the reading to
+// run it beside other work. A file is read once as long as it stays the same, whoever asks, however often, through
+// whatever links, and in whatever life of the runner. Whoever leaves, because ctx ends, leaves the reading to
 // go on: Daytona gives an inspection 30 seconds, and the next one must find more than the first.
 // Conflict when the files are, or meanwhile became, others; where base has digests already those decide, and no time or
 // inode does.
@@ -153,12 +149,7 @@ func (c *Catalog) SHA256(ctx context.Context, file string) (string, error) {
 	if after.Stamp() != before {
 		return "", fault.Conflictf("%s changed while it was read", file)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.sums) >= maxSums {
-		clear(c.sums)
-	}
-	c.sums[before] = sum
+	c.sums.remember(ctx, before, sum)
 	return sum, nil
 }
 
@@ -168,9 +159,7 @@ func (c *Catalog) remembered(ctx context.Context, file string) (host.Stamp, stri
 	if err != nil {
 		return host.Stamp{}, "", err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return info.Stamp(), c.sums[info.Stamp()], nil
+	return info.Stamp(), c.sums.of(ctx, info.Stamp()), nil
 }
 
 // digested is Digest for what was read already.

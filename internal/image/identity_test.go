@@ -130,6 +130,10 @@ func TestAnImageIsReadOnceHoweverOftenItIsAskedFor(t *testing.T) {
 	if got := host.files.Load(); got != 3 {
 		t.Errorf("%d files were read, want 3", got)
 	}
+	next, again := w.read(t)
+	if inspect(t, again, "cf_vm"); next.files.Load() != 0 {
+		t.Errorf("the next runner read %d files", next.files.Load())
+	}
 	replaced(t, filepath.Join(w.images, "super.img"))
 	inspect(t, catalog, "cf_vm")
 	if got := host.files.Load(); got != 4 {

@@ -48,13 +48,14 @@ type Catalog struct {
 	artifacts string
 	cvdHome   string
 
+	sums *sums // of files that were read
+
 	building sync.Mutex // one product directory at a time
 	linking  sync.Mutex // one reference at a time
 
 	mu      sync.Mutex
 	raw     map[string][]File     // by directory: files that were seen not to be Android-sparse
 	digests map[string]*digestion // those under way, by directory
-	sums    map[host.Stamp]string // of files that were read
 }
 
 // NewCatalog makes a catalog of the images below artifacts. Images without a host package of
@@ -62,7 +63,7 @@ type Catalog struct {
 func NewCatalog(h host.Host, artifacts, cvdHome string) *Catalog {
 	return &Catalog{
 		host: h, artifacts: filepath.Clean(artifacts), cvdHome: cvdHome,
-		raw: map[string][]File{}, digests: map[string]*digestion{}, sums: map[host.Stamp]string{},
+		raw: map[string][]File{}, digests: map[string]*digestion{}, sums: newSums(h, filepath.Clean(artifacts)),
 	}
 }
 
