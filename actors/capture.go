@@ -17,11 +17,6 @@ type (
 	// captureSandbox asks a sandbox to save its device's data as a snapshot. Answered with Done.
 	captureSandbox struct{ name string }
 
-	// haltSandbox asks a running sandbox to stop for a snapshot, and goOn to run again, unless somebody stopped or started it
-	// meanwhile. Answered with sandbox.Info.
-	haltSandbox struct{}
-	goOn        struct{}
-
 	// captureReached is how far a capture is, and captured its outcome.
 	captureReached struct {
 		token kernel.Token
@@ -72,30 +67,6 @@ func (s *Sandbox) onCapture(msg captureSandbox) {
 		})
 		s.self.Tell(out)
 	})
-}
-
-func (s *Sandbox) onHalt() {
-	if s.state != sandbox.Started || s.op != nil || s.capture != nil {
-		s.refuse(s.Take(), "snapshot")
-		return
-	}
-	s.begin(opStop, s.world.Limits.Stop, func(ctx context.Context, _ func(sandbox.Phase)) (outcome, error) {
-		if err := s.device.Halt(ctx); err != nil {
-			return outcome{}, err
-		}
-		return outcome{}, s.tellAllocator(ctx, messages.ParkInstance{ID: s.id})
-	}, s.Take())
-}
-
-func (s *Sandbox) onGoOn() {
-	switch {
-	case s.draining:
-		s.Refuse(errClosing) // the next runner starts it
-	case !s.device.Facts().Halted || s.op != nil:
-		s.Answer(s.info())
-	default:
-		s.beginStart(s.Take())
-	}
 }
 
 func (s *Sandbox) onCaptureReached(msg captureReached) {

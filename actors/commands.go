@@ -178,10 +178,12 @@ func (s *Sandbox) annotate(metadata map[string]string, reply kernel.Reply) {
 func (s *Sandbox) onStop(msg messages.StopSandbox, reply kernel.Reply) {
 	switch s.state {
 	case sandbox.Stopping:
+		s.stayStopped()
 		s.op.join(reply)
 	case sandbox.Stopped:
-		if s.device.Facts().Halted { // whoever asks now wants it to stay so
-			s.note(reply, "leave it stopped", s.device.StayHalted)
+		if s.device.Facts().Halted {
+			s.stayStopped()
+			s.leaveStopped(reply)
 			return
 		}
 		reply.Send(s.info())

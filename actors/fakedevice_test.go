@@ -25,6 +25,7 @@ type fakeDevice struct {
 	destroys    int
 	tidies      int
 	captures    int
+	haltTime    time.Duration
 	captureTime time.Duration
 	closed      bool
 	sameBoot    bool     // the host was not rebooted since it ran
@@ -182,8 +183,14 @@ func (d *fakeDevice) Stop(context.Context, bool) error {
 }
 
 func (d *fakeDevice) Halt(ctx context.Context) error {
-	d.set(func(d *fakeDevice) { d.facts.Halted = true })
-	return d.Stop(ctx, false)
+	var takes time.Duration
+	d.set(func(d *fakeDevice) { d.facts.Halted, takes = true, d.haltTime })
+	select {
+	case <-time.After(takes):
+		return d.Stop(ctx, false)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (d *fakeDevice) StayHalted(context.Context) error {

@@ -199,6 +199,7 @@ func (s *Sandbox) onDone(msg done) {
 		waiters := *s.doomed
 		s.doomed = nil
 		s.dropHalt(errSuperseded)
+		s.dropRest(errSuperseded)
 		s.beginDestroy(waiters...)
 		return
 	}
@@ -233,6 +234,9 @@ func (s *Sandbox) onDone(msg done) {
 		w.Send(messages.Done{})
 	}
 	s.drained = nil
+	if s.rested(); s.op != nil {
+		return // it goes on
+	}
 	s.arm()
 }
 

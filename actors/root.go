@@ -97,7 +97,7 @@ func (r *Root) onPopulate(ctx actor.Context) {
 		d := r.open(id)
 		devices[id] = d
 		if f := d.Facts(); f.Instance != 0 {
-			held[id] = claim{number: f.Instance, resources: f.Resources, running: f.Intent != sandbox.IntentStopped}
+			held[id] = claim{number: f.Instance, resources: f.Resources, running: f.Intent != sandbox.IntentStopped || f.Halted}
 		}
 	}
 	ref, err := r.world.kernel.Spawn(ctx, kernel.Spec{

@@ -105,6 +105,7 @@ type Sandbox struct {
 	healing healing
 	mending mending
 	capture *capture // nil: none is under way
+	rest    *rest    // nil: it was not stopped for a snapshot
 	backup  sandbox.Backup
 	expiry  expiry
 	journal journal
@@ -147,7 +148,7 @@ func (s *Sandbox) Receive(ctx actor.Context) {
 	case haltSandbox:
 		s.onHalt()
 	case goOn:
-		s.onGoOn()
+		s.onGoOn(s.Take())
 	case captureReached:
 		s.onCaptureReached(msg)
 	case captured:
@@ -214,6 +215,7 @@ func (s *Sandbox) release() {
 	}
 	failAll(s.drained, errClosing)
 	s.dropHalt(errClosing)
+	s.dropRest(errClosing)
 	s.endCapture(errClosing)
 	s.healing, s.mending = healing{}, mending{}
 	s.op, s.doomed, s.waiting, s.drained = nil, nil, nil, nil
@@ -252,7 +254,7 @@ func (s *Sandbox) become(next sandbox.State, reason string) {
 	s.record(sandbox.Transition{From: s.state, To: next, Reason: reason, At: time.Now()})
 	s.state, s.since = next, time.Now()
 	s.armTerm()
-	if next == sandbox.Stopped || next == sandbox.Error && s.seen.Life == sandbox.LifeAbsent {
+	if next == sandbox.Stopped && !s.device.Facts().Halted || next == sandbox.Error && s.seen.Life == sandbox.LifeAbsent {
 		s.world.allocator.Tell(messages.ParkInstance{ID: s.id}) // whatever it died of, its memory is free
 	}
 	if next == sandbox.Started {

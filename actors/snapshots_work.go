@@ -134,25 +134,20 @@ func (s *Snapshots) onTake(msg messages.TakeSnapshot) {
 	}}, s.Take())
 }
 
-// take captures a sandbox, which is stopped for it where that is asked for and it runs.
+// take captures a sandbox when its turn has come.
 func (s *Snapshots) take(ctx context.Context, msg messages.TakeSnapshot, p *pace) error {
-	answer, err := s.world.ask(ctx, messages.GetSandbox{ID: msg.ID})
-	if err != nil {
-		return err
-	}
-	now, _ := answer.(sandbox.Info)
 	if err := s.world.Saved.Free(ctx, msg.Name, string(msg.ID)); err != nil { // before anything is stopped
 		return err
 	}
 	return inTurn(ctx, s.takings, p, func() error {
-		if msg.Halt && now.State == sandbox.Started {
+		if msg.Halt {
 			return s.captureHalted(ctx, msg)
 		}
 		return s.tell(ctx, msg.ID, captureSandbox{msg.Name})
 	})
 }
 
-// captureHalted captures a sandbox that is stopped for it. It is started again in every case but two: a stop that somebody
+// captureHalted captures a sandbox that is stopped for it, if it runs. It is started again in every case but two: a stop that somebody
 // asks for meanwhile, and the end of the runner, after which the next one starts it.
 func (s *Snapshots) captureHalted(ctx context.Context, msg messages.TakeSnapshot) (err error) {
 	defer func() {

@@ -276,51 +276,6 @@ func TestCollection(t *testing.T) {
 	}
 }
 
-// Ensure a sandbox is stopped for its snapshot where that is asked for, and runs again afterwards, also when it fails.
-func TestASandboxIsHaltedForItsSnapshot(t *testing.T) {
-	halted := messages.TakeSnapshot{ID: "a", Name: "acme/golden", Halt: true}
-	for _, fails := range []bool{false, true} {
-		sharing(t, func(h *fakeHost) { h.images.add("acme/golden") }, func(r *rig) {
-			d := r.host.device("a")
-			if fails {
-				d.set(func(d *fakeDevice) { d.panics = "capture" })
-			}
-			done := r.later(halted)
-			time.Sleep(30 * time.Second)
-			if info := r.info("a"); !fails && info.State != sandbox.Stopped {
-				r.Errorf("meanwhile %s", info.State)
-			}
-			if _, err := done(); (err != nil) != fails {
-				r.Errorf("ended with %v", err)
-			}
-			r.wantState("a", sandbox.Started)
-		})
-	}
-}
-
-// Ensure a sandbox is not stopped for a snapshot whose name is taken.
-func TestNoHaltForATakenName(t *testing.T) {
-	sharing(t, func(h *fakeHost) { h.bucket.taken = []string{"acme/golden"} }, func(r *rig) {
-		_, err := r.ask(messages.TakeSnapshot{ID: "a", Name: "acme/golden", Halt: true})
-		wantKind(r.T, err, fault.Conflict)
-		if d := r.host.device("a"); d.stops != 0 {
-			r.Errorf("it was stopped %d times", d.stops)
-		}
-	})
-}
-
-// Ensure a sandbox that cannot be stopped for its snapshot is one that is to run.
-func TestAHaltThatFails(t *testing.T) {
-	sharing(t, func(h *fakeHost) { h.device("a").stopErr = fault.Unavailablef("cvd hangs") }, func(r *rig) {
-		_, err := r.ask(messages.TakeSnapshot{ID: "a", Name: "acme/golden", Halt: true})
-		wantKind(r.T, err, fault.Unavailable)
-		r.wantState("a", sandbox.Started)
-		if f := r.host.device("a").Facts(); f.Intent != sandbox.IntentStarted || f.Halted {
-			r.Errorf("on record it is %q, halted %t", f.Intent, f.Halted)
-		}
-	})
-}
-
 // Ensure a sandbox is made from a snapshot that is still on its way to the bucket.
 func TestASandboxOfWhatIsBeingSent(t *testing.T) {
 	sharing(t, func(h *fakeHost) { h.images.add("acme/golden") }, func(r *rig) {
@@ -332,19 +287,6 @@ func TestASandboxOfWhatIsBeingSent(t *testing.T) {
 		if _, err := done(); err != nil {
 			r.Error(err)
 		}
-	})
-}
-
-// Ensure a stop that comes while a sandbox is halted for its snapshot holds.
-func TestAStopDuringAHalt(t *testing.T) {
-	sharing(t, func(h *fakeHost) { h.images.add("acme/golden") }, func(r *rig) {
-		done := r.later(messages.TakeSnapshot{ID: "a", Name: "acme/golden", Halt: true})
-		time.Sleep(30 * time.Second)
-		r.mustAsk(messages.StopSandbox{ID: "a"})
-		if _, err := done(); err != nil {
-			r.Error(err)
-		}
-		r.wantState("a", sandbox.Stopped)
 	})
 }
 

@@ -29,16 +29,18 @@ func (d *Device) Prepare(ctx context.Context, spec sandbox.Spec) error {
 	if err != nil {
 		return err
 	}
-	restore, diskGB, err := d.restorable(ctx, base, spec.Resources.DiskGB)
+	restore, err := d.restorable(ctx, base)
 	if err != nil {
 		return err
 	}
-	spec.Resources.DiskGB = diskGB
-	product, err := d.o.Images.Product(ctx, base, diskGB)
+	if restore.diskGB > 0 {
+		spec.Resources.DiskGB = restore.diskGB // the disk's layout depends on it
+	}
+	product, err := d.o.Images.Product(ctx, base, spec.Resources.DiskGB)
 	if err != nil {
 		return err
 	}
-	if restore != "" {
+	if restore.dir != "" {
 		base.Dir = product // whose links lead to the images themselves: the snapshot may be removed
 	}
 	record, err := json.Marshal(base)
@@ -53,7 +55,7 @@ func (d *Device) Prepare(ctx context.Context, spec sandbox.Spec) error {
 		r.Snapshot, r.Resources, r.Metadata = spec.Snapshot, ledger.Quotas(spec.Resources), spec.Metadata
 		r.Next, r.Network = ledger.Quotas{}, ledger.Network(spec.Network)
 		r.Paths.HostPath, r.Paths.ProductPath, r.Paths.Base = base.HostPath, product, record
-		r.Restore = restore
+		r.Restore, r.RestoreOf = restore.dir, restore.of
 		r.Intent, r.Begun = sandbox.IntentStarted, time.Now()
 		if spec.SkipStart {
 			r.Intent = sandbox.IntentStopped

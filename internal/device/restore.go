@@ -19,25 +19,28 @@ import (
 	"github.com/daytonaio/runner-android/internal/snapshot"
 )
 
-// restorable is the snapshot that an image directory is, if it holds a device's data, and the disk size that those need.
-func (d *Device) restorable(ctx context.Context, base image.Base, diskGB int) (dir string, needed int, err error) {
+// saved is the snapshot that a device is made of; the zero value: of none.
+type saved struct {
+	dir, of string // of: what tells its manifest from others
+	diskGB  int    // that its data need
+}
+
+// restorable is the snapshot that an image directory is, if it holds a device's data.
+func (d *Device) restorable(ctx context.Context, base image.Base) (saved, error) {
 	if d.o.Snapshots == nil {
-		return "", diskGB, nil
+		return saved{}, nil
 	}
-	if saved, err := d.o.Snapshots.HasData(ctx, base.Dir); err != nil || !saved {
-		return "", diskGB, err
+	if there, err := d.o.Snapshots.HasData(ctx, base.Dir); err != nil || !there {
+		return saved{}, err
 	}
-	m, err := d.o.Snapshots.Read(ctx, base.Dir)
+	m, of, err := d.o.Snapshots.Identified(ctx, base.Dir)
 	if err != nil {
-		return "", 0, fault.Op("read snapshot "+base.Name, err)
+		return saved{}, fault.Op("read snapshot "+base.Name, err)
 	}
 	if err := d.haveImages(ctx, base, m.Images); err != nil {
-		return "", 0, fault.Op("make a device of snapshot "+base.Name, err)
+		return saved{}, fault.Op("make a device of snapshot "+base.Name, err)
 	}
-	if m.Resources.DiskGB > 0 {
-		diskGB = m.Resources.DiskGB // the disk's layout depends on it
-	}
-	return base.Dir, diskGB, nil
+	return saved{dir: base.Dir, of: of, diskGB: m.Resources.DiskGB}, nil
 }
 
 // haveImages is a Conflict, saying what differs, where an image directory has not the base images that a snapshot was taken
@@ -117,10 +120,10 @@ func (d *Device) bootPlaced(ctx context.Context, key string, report func(sandbox
 
 // toRestore is the manifest of the snapshot that is still to be put into the device.
 func (d *Device) toRestore(ctx context.Context) (snapshot.Manifest, error) {
-	dir := d.record().Restore
-	m, err := d.o.Snapshots.Read(ctx, dir)
-	if fault.Is(err, fault.NotFound) {
-		err = fault.Wrap(fault.Conflict, dir, snapshot.ErrRemoved)
+	rec := d.record()
+	m, of, err := d.o.Snapshots.Identified(ctx, rec.Restore)
+	if fault.Is(err, fault.NotFound) || err == nil && rec.RestoreOf != "" && of != rec.RestoreOf { // another is in its place
+		err = fault.Wrap(fault.Conflict, rec.Restore, snapshot.ErrRemoved)
 	}
 	return m, fault.Op("read the snapshot", err)
 }
@@ -208,7 +211,7 @@ func (d *Device) bootRestored(ctx context.Context, m snapshot.Manifest, report f
 		return err
 	}
 	d.log.Info("the snapshot's data are back", zap.String("snapshot", rec.Restore), zap.Bool("verified", m.Verified()))
-	return d.save(ctx, func(r *ledger.Record) { r.Restore = "" })
+	return d.save(ctx, func(r *ledger.Record) { r.Restore, r.RestoreOf = "", "" })
 }
 
 const (

@@ -84,3 +84,44 @@ func TestAGuestThatDoesNotSayWhatItHas(t *testing.T) {
 		t.Errorf("without a sentinel: %v", err)
 	}
 }
+
+// Ensure a device does not get the data of another snapshot that has taken its own's place, nor of none.
+func TestASnapshotThatIsReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
+	h, err := host.NewLocal(host.LocalOptions{User: host.DeviceUser{Name: "tester", UID: os.Geteuid(), GID: os.Getegid(), Home: "/"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	manifest := func(source string) {
+		text := `{"name":"golden","orgId":"acme","formatVersion":1,"qcow2":{},"sourceSandbox":"` + source + `"}`
+		if err := os.WriteFile(dir+"/manifest.json", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := devicesOn(t, h, 1)[0]
+	d.o.Snapshots = snapshot.New(snapshot.Options{Host: h, Artifacts: t.TempDir()})
+	manifest("dev1")
+	_, of, err := d.o.Snapshots.Identified(t.Context(), dir)
+	if err != nil || of == "" {
+		t.Fatalf("%q, %v", of, err)
+	}
+	d.rec.Restore, d.rec.RestoreOf = dir, of
+	if m, err := d.toRestore(t.Context()); err != nil || m.Source != "dev1" {
+		t.Errorf("its own: %+v, %v", m, err)
+	}
+	manifest("dev2")
+	if _, err := d.toRestore(t.Context()); !errors.Is(err, snapshot.ErrRemoved) || !fault.Is(err, fault.Conflict) {
+		t.Errorf("another in its place: %v", err)
+	}
+	d.rec.RestoreOf = "" // as an older runner recorded it
+	if m, err := d.toRestore(t.Context()); err != nil || m.Source != "dev2" {
+		t.Errorf("not known which: %+v, %v", m, err)
+	}
+	if err := os.Remove(dir + "/manifest.json"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.toRestore(t.Context()); !errors.Is(err, snapshot.ErrRemoved) {
+		t.Errorf("none: %v", err)
+	}
+}

@@ -32,12 +32,13 @@ type Record struct {
 	Next      Quotas            `json:"next_resources"` // of the next start; zero: the same
 	Network   Network           `json:"network"`
 	Metadata  map[string]string `json:"metadata"`
-	Failure   string            `json:"failure"`   // why the last create failed, for people
-	HostBoot  string            `json:"host_boot"` // the boot of the host in which it was last seen running; empty: not known
-	Restore   string            `json:"restore"`   // snapshot whose data are still to be put into it; empty: none
-	Paused    bool              `json:"paused"`    // it stands still for a snapshot
-	Halted    bool              `json:"halted"`    // it was stopped for a snapshot, and is to be started again
-	Disk      Disk              `json:"disk"`      // as it was before the start under way; zero when none is
+	Failure   string            `json:"failure"`    // why the last create failed, for people
+	HostBoot  string            `json:"host_boot"`  // the boot of the host in which it was last seen running; empty: not known
+	Restore   string            `json:"restore"`    // snapshot whose data are still to be put into it; empty: none
+	RestoreOf string            `json:"restore_of"` // SHA-256 of that snapshot's manifest; empty: not known
+	Paused    bool              `json:"paused"`     // it stands still for a snapshot
+	Halted    bool              `json:"halted"`     // it was stopped for a snapshot, and is to be started again
+	Disk      Disk              `json:"disk"`       // as it was before the start under way; zero when none is
 	CreatedAt time.Time         `json:"created_at"`
 	UpdatedAt time.Time         `json:"updated_at"` // stamped by SaveRecord
 

@@ -49,8 +49,16 @@ func (s *Store) SettleBackup(ctx context.Context, name string) (removed []string
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Remove(ctx, name); err != nil {
+	dir, err := s.Dir(name)
+	if err != nil {
 		return nil, err
+	}
+	if sent, err := s.isSent(ctx, name, dir); err != nil {
+		return nil, err
+	} else if sent { // else the copy here may be the only good one
+		if _, err := s.Remove(ctx, name); err != nil {
+			return nil, err
+		}
 	}
 	stem, _, _ := strings.Cut(name, "_") // of the reference, before its tag
 	found, err := s.manifests(ctx, snapshotsDir+"/"+stem)

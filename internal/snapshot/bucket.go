@@ -71,7 +71,8 @@ func (s *Store) remote(ctx context.Context, name string) (Manifest, []byte, erro
 }
 
 // RemoveRemote takes a snapshot out of the bucket: its manifest first, without which it does not exist. An absent one is
-// no error, and what an upload left that did not come to its end is removed as well.
+// no error, and what an upload left that did not come to its end is removed as well. Conflict while another runner sends one of
+// that name: its last object would come after the removal.
 func (s *Store) RemoveRemote(ctx context.Context, name string) error {
 	if s.bucket == nil {
 		return errNoBucket()
@@ -79,9 +80,17 @@ func (s *Store) RemoveRemote(ctx context.Context, name string) error {
 	if _, _, err := Split(name); err != nil {
 		return err
 	}
+	if err := s.isClaimed(ctx, name); err != nil {
+		return err
+	}
 	if err := s.bucket.Delete(ctx, key(name, ManifestName)); err != nil {
 		return err
 	}
+	return s.removeObjects(ctx, name)
+}
+
+// removeObjects removes what is in the bucket below a name.
+func (s *Store) removeObjects(ctx context.Context, name string) error {
 	var keys []string
 	for o, err := range s.bucket.List(ctx, key(name, "")) {
 		if err != nil {
@@ -108,7 +117,42 @@ func (s *Store) Tidy(ctx context.Context) (aborted int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := s.dropOrphans(ctx); err != nil {
+		return 0, err
+	}
 	return s.bucket.AbortStale(ctx, snapshotsDir+"/", staleUpload)
+}
+
+// dropOrphans removes from the bucket what sendings left that nobody goes on with: their claims, and where no manifest came the
+// objects.
+func (s *Store) dropOrphans(ctx context.Context) error {
+	var names []string
+	n := 0
+	for o, err := range s.bucket.List(ctx, snapshotsDir+"/") {
+		if err != nil {
+			return err
+		}
+		name, isClaim := strings.CutSuffix(strings.TrimPrefix(o.Key, snapshotsDir+"/"), "/"+claimName)
+		if isClaim && isName(name) && time.Since(o.Modified) >= staleUpload {
+			names = append(names, name)
+		}
+		if n++; n >= maxListed {
+			break
+		}
+	}
+	for _, name := range names {
+		_, err := s.bucket.Stat(ctx, key(name, ManifestName))
+		switch {
+		case err == nil:
+			err = s.bucket.Delete(ctx, key(name, claimName))
+		case fault.Is(err, fault.NotFound):
+			err = s.removeObjects(ctx, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropPull removes an entry of an organisation's directory if it is what a pull has left for long.

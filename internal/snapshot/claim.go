@@ -13,12 +13,13 @@ import (
 
 const (
 	// claimName is an object beside those of a snapshot that is being sent: it says who sends it, so that two runners do
-	// not write two snapshots into one.
+	// not write two snapshots into one, and nobody removes one that is on its way.
 	claimName = ".claim"
-	// senderName is the file of the snapshots' directory that holds by what name this runner claims.
-	senderName = ".sender"
-	// claimKept is the age from which a claim is nobody's any more: its unfinished uploads are ended then, too.
-	claimKept = staleUpload
+	// senderName is the file beside the journals of a sending that holds by what name it claims.
+	senderName = "sender"
+	// claimKept is the age from which a claim is nobody's any more. One attempt at a sending takes less than two hours, the
+	// next comes within minutes, and each renews it.
+	claimKept = 4 * time.Hour
 
 	maxClaim = 4 << 10 // bytes
 )
@@ -28,33 +29,32 @@ type claim struct {
 	Sender   string    `json:"sender"`
 	Manifest string    `json:"manifest"` // its SHA-256: who sends the very same may do so
 	Source   string    `json:"sourceSandbox"`
-	Since    time.Time `json:"since"`
+	Since    time.Time `json:"since"` // when it was made, or renewed last
 }
 
 func (c claim) same(other claim) bool {
 	return c.Sender == other.Sender || c.Manifest == other.Manifest
 }
 
-// sender is the name of this runner in claims, which is made when it is needed first.
-func (s *Store) sender(ctx context.Context) (string, error) {
-	file := path.Join(s.dir, senderName)
+// isOver reports whether whoever made it has gone.
+func (c claim) isOver() bool { return time.Since(c.Since) >= claimKept }
+
+// sender is the name of one sending in its claims, which is made when it is needed first. It is not the host's: hosts are
+// copied with all their files.
+func (s *Store) sender(ctx context.Context, name string) (string, error) {
+	file := path.Join(s.pushDir(name), senderName)
 	text, err := s.host.ReadFile(ctx, file, 0)
-	if name := strings.TrimSpace(string(text)); err == nil && name != "" {
-		return name, nil
+	if sender := strings.TrimSpace(string(text)); err == nil && sender != "" {
+		return sender, nil
 	}
 	if unlessMissing(err) != nil {
 		return "", err
 	}
-	s.publishing.Lock()
-	defer s.publishing.Unlock()
-	if text, err := s.host.ReadFile(ctx, file, 0); err == nil && len(text) > 0 { // another push was faster
-		return strings.TrimSpace(string(text)), nil
-	}
-	name := rand.Text()
-	return name, s.host.WriteFile(ctx, file, []byte(name+"\n"), 0o644)
+	sender := rand.Text()
+	return sender, s.host.WriteFile(ctx, file, []byte(sender+"\n"), 0o644)
 }
 
-// take claims the name in the bucket, or renews what this runner has claimed before. Conflict while another sends a snapshot
+// take claims the name in the bucket, or renews what this sending has claimed before. Conflict while another sends a snapshot
 // of that name.
 func (p *push) take(ctx context.Context) error {
 	raw, err := json.Marshal(p.claim)
@@ -66,7 +66,7 @@ func (p *push) take(ctx context.Context) error {
 	if !fault.Is(err, fault.Conflict) {
 		return err
 	}
-	there, err := p.claimed(ctx)
+	there, err := p.claimed(ctx, p.name)
 	switch {
 	case fault.Is(err, fault.NotFound): // it has just gone
 		return p.bucket.Put(ctx, at, raw, true)
@@ -74,14 +74,8 @@ func (p *push) take(ctx context.Context) error {
 		return err
 	case there.same(p.claim):
 		return p.bucket.Put(ctx, at, raw, false)
-	}
-	held, err := p.bucket.Stat(ctx, at)
-	if err != nil {
-		return err
-	}
-	if age := time.Since(held.Modified); age < claimKept {
-		return fault.Conflictf("another runner sends a snapshot of that name, of sandbox %s, since %s: use another name, "+
-			"or remove that one everywhere if its runner is gone", there.Source, there.Since.Format(time.RFC3339))
+	case !there.isOver():
+		return fault.Conflictf("%s: use another name, or wait until it has ended", there.describe())
 	}
 	if err := p.bucket.Delete(ctx, at); err != nil {
 		return err
@@ -89,22 +83,40 @@ func (p *push) take(ctx context.Context) error {
 	return p.bucket.Put(ctx, at, raw, true)
 }
 
-// hold is a Conflict where the name is claimed by another, or by nobody: it was removed meanwhile.
+func (c claim) describe() string {
+	return "another runner sends a snapshot of that name, of sandbox " + c.Source + ", since " + c.Since.Format(time.RFC3339)
+}
+
+// hold is a Conflict where the name is claimed by another, or by nobody.
 func (p *push) hold(ctx context.Context) error {
-	there, err := p.claimed(ctx)
+	there, err := p.claimed(ctx, p.name)
 	if fault.Is(err, fault.NotFound) || err == nil && !there.same(p.claim) {
-		return fault.Conflictf("the snapshot was removed from the bucket while it was sent, or another runner sends one of that name")
+		return fault.Conflictf("the claim of the name has gone from the bucket: was the snapshot removed while it was sent?")
 	}
 	return err
 }
 
-func (p *push) claimed(ctx context.Context) (there claim, err error) {
-	raw, err := p.bucket.Get(ctx, key(p.name, claimName), maxClaim)
+// claimed is the claim of a name; NotFound where there is none.
+func (s *Store) claimed(ctx context.Context, name string) (there claim, err error) {
+	raw, err := s.bucket.Get(ctx, key(name, claimName), maxClaim)
 	if err == nil && json.Unmarshal(raw, &there) != nil {
-		there = claim{} // nobody's
+		there = claim{} // of nobody, and over
 	}
 	return there, err
 }
 
-// letGo ends the claim of a name that has its manifest.
+// letGo ends the claim of this sending.
 func (p *push) letGo(ctx context.Context) error { return p.bucket.Delete(ctx, key(p.name, claimName)) }
+
+// isClaimed is a Conflict while a runner sends a snapshot of the name, unless that is the sending of this name here.
+func (s *Store) isClaimed(ctx context.Context, name string) error {
+	there, err := s.claimed(ctx, name)
+	if err != nil || there.isOver() {
+		return unlessMissing(err)
+	}
+	text, err := s.host.ReadFile(ctx, path.Join(s.pushDir(name), senderName), 0)
+	if err == nil && strings.TrimSpace(string(text)) == there.Sender {
+		return nil
+	}
+	return fault.Conflictf("%s: remove it when that has ended", there.describe())
+}

@@ -171,14 +171,16 @@ func (s *Store) usedImages(ctx context.Context) (map[string]bool, error) {
 		}
 		return nil
 	}
-	err = s.each(ctx, func(org string, e host.FileInfo) error {
-		if !e.Mode.IsDir() {
-			return nil
+	for _, root := range []string{s.dir, s.other} {
+		err := s.eachIn(ctx, root, func(org string, e host.FileInfo) error {
+			if !e.Mode.IsDir() {
+				return nil
+			}
+			return look(path.Join(root, org, e.Name))
+		})
+		if err != nil {
+			return nil, err
 		}
-		return look(path.Join(s.dir, org, e.Name))
-	})
-	if err != nil {
-		return nil, err
 	}
 	products, err := s.host.ReadDir(ctx, s.products)
 	if unlessMissing(err) != nil {

@@ -49,8 +49,10 @@ func (t *pull) fetchLost(ctx context.Context, l local, files []File) error {
 		return nil
 	}
 	switch _, raw, err := t.remote(ctx, l.name); {
-	case fault.Is(err, fault.NotFound), err == nil && !bytes.Equal(raw, l.raw):
-		return fault.Conflictf("%s of it is lost or damaged here, and the bucket has no such snapshot (%v): remove it, and take it again", files[0].Name, err)
+	case fault.Is(err, fault.NotFound):
+		return fault.Conflictf("%s of it is lost or damaged here, and cannot be fetched again: %v; remove it, and take it again", files[0].Name, err)
+	case err == nil && !bytes.Equal(raw, l.raw):
+		return fault.Conflictf("%s of it is lost or damaged here, and the bucket has another snapshot of that name: remove one of them", files[0].Name)
 	case err != nil:
 		return err
 	}
@@ -61,11 +63,22 @@ func (t *pull) fetchLost(ctx context.Context, l local, files []File) error {
 	if err := t.fetchFiles(ctx, aside, files); err != nil {
 		return err
 	}
-	for _, f := range files {
-		to := path.Join(l.dir, f.Name)
-		if err := t.makeDataDir(ctx, l.dir); err != nil {
+	for _, dir := range []string{DataDir, DataDir + "/internal"} {
+		info, err := t.host.Lstat(ctx, path.Join(l.dir, dir))
+		if unlessMissing(err) != nil {
 			return err
 		}
+		if err == nil && !info.Mode.IsDir() { // what that leads to is not the snapshot's
+			if err := t.host.RemoveAll(ctx, path.Join(l.dir, dir)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.makeDataDir(ctx, l.dir); err != nil {
+		return err
+	}
+	for _, f := range files {
+		to := path.Join(l.dir, f.Name)
 		if err := t.host.RemoveAll(ctx, to); err != nil { // it may be a directory, or a link
 			return err
 		}

@@ -43,16 +43,38 @@ func (s *Store) Pull(ctx context.Context, name string, report func(sandbox.Progr
 	}
 	defer end()
 	l, err := s.here(ctx, name)
-	switch {
-	case fault.Is(err, fault.NotFound):
-		return s.fetch(ctx, name, l.dir, report)
-	case err != nil:
-		return err
+	if err != nil {
+		return s.fetchMissing(ctx, l, err, report)
 	}
 	if err := s.mend(ctx, l, report); err != nil {
 		return err
 	}
 	return s.noteUse(ctx, l)
+}
+
+// fetchMissing fetches a snapshot that is not here, or whose manifest cannot be read, which the error of reading it says. In that
+// case what is left of it makes room, unless it was to be sent: nobody else has it then.
+func (s *Store) fetchMissing(ctx context.Context, l local, unread error, report func(sandbox.Progress)) error {
+	broken, err := s.isBroken(ctx, l, unread)
+	if err != nil {
+		return err
+	}
+	if !broken {
+		if !fault.Is(unread, fault.NotFound) {
+			return unread
+		}
+		return s.fetch(ctx, l.name, l.dir, report)
+	}
+	if _, err := s.host.Lstat(ctx, s.pushDir(l.name)); err == nil {
+		return fault.Conflictf("its manifest is lost (%v), and it was not sent: remove it, or put the manifest back", unread)
+	}
+	if _, _, err := s.remote(ctx, l.name); err != nil {
+		return fault.Conflictf("its manifest is lost (%v), and the snapshot cannot be fetched again: %v", unread, err)
+	}
+	if err := s.remove(ctx, l.name, l.dir); err != nil {
+		return err
+	}
+	return s.fetch(ctx, l.name, l.dir, report)
 }
 
 // pullDir is where a snapshot is put together that is being fetched.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -76,20 +78,20 @@ func (p *push) wasSent(ctx context.Context, raw []byte) (bool, error) {
 
 // sendClaimed sends everything, the manifest last, while nobody else sends a snapshot of the name.
 func (p *push) sendClaimed(ctx context.Context, m Manifest, raw []byte, report func(sandbox.Progress)) error {
-	sender, err := p.sender(ctx)
+	if err := p.host.MkdirAll(ctx, p.pushDir(p.name), 0o755); err != nil {
+		return err
+	}
+	sender, err := p.sender(ctx, p.name)
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256(raw)
 	p.claim = claim{Sender: sender, Manifest: hex.EncodeToString(sum[:]), Source: m.Source, Since: time.Now().UTC()}
-	if err := p.host.MkdirAll(ctx, p.pushDir(p.name), 0o755); err != nil {
-		return err
-	}
 	if err := p.take(ctx); err != nil {
 		return err
 	}
 	if sent, err := p.wasSent(ctx, raw); err != nil || sent { // by one who has let go since
-		return err
+		return errors.Join(err, p.letGo(ctx))
 	}
 	if err := p.sendAll(ctx, m, report); err != nil {
 		return err
@@ -144,6 +146,10 @@ func (p *push) send(ctx context.Context, f File) error {
 	if err != nil {
 		return err
 	}
+	if err := p.unchanged(ctx, f, file); err != nil {
+		return err
+	}
+	p.say("upload " + f.Name)
 	r, err := p.host.Open(ctx, file)
 	if err != nil {
 		return err
@@ -153,7 +159,7 @@ func (p *push) send(ctx context.Context, f File) error {
 	if f.Encoding != "" {
 		return p.sendCompressed(ctx, f, r, o)
 	}
-	plan, err := p.origins.plan(f, func() ([]s3store.Piece, error) { return p.unchanged(ctx, f, file, r) })
+	plan, err := p.origins.plan(f, func() ([]s3store.Piece, error) { return dataOf(r, f.Size) })
 	if err != nil {
 		return err
 	}
@@ -162,24 +168,35 @@ func (p *push) send(ctx context.Context, f File) error {
 	return err
 }
 
-// unchanged reads a base image that has to be sent: it is the operator's, and may have been replaced. Its holes are not
-// sent.
-func (p *push) unchanged(ctx context.Context, f File, file string, r host.Reader) (plan []s3store.Piece, err error) {
-	p.say("read " + f.Name)
-	sum, err := p.host.SHA256(ctx, file)
+// unchanged is a Conflict where a file is not what the manifest says: a base image is the operator's, and may have been replaced,
+// and a saved file may have been damaged since it was taken. What is sent under a digest everybody believes to have it.
+func (p *push) unchanged(ctx context.Context, f File, file string) error {
+	p.say("check " + f.Name)
+	if strings.HasPrefix(f.Name, DataDir+"/") {
+		err := p.check(ctx, f, file)
+		if fault.Is(err, fault.Invalid) {
+			return fault.Conflictf("it was damaged since it was taken: %v", err)
+		}
+		return err
+	}
+	sum, err := p.sum(ctx, file)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if sum != f.SHA256 {
-		return nil, fault.Conflictf("%s has changed since the snapshot was taken: its digest is %s, and was %s", file, sum, f.SHA256)
+		return fault.Conflictf("%s has changed since the snapshot was taken: its digest is %s, and was %s", file, sum, f.SHA256)
 	}
-	p.say("upload " + f.Name)
-	for at := int64(0); at < f.Size; {
+	return nil
+}
+
+// dataOf plans a file of size bytes, whose holes are not sent.
+func dataOf(r host.Reader, size int64) (plan []s3store.Piece, err error) {
+	for at := int64(0); at < size; {
 		start, end, err := r.NextData(at)
 		if err != nil {
 			return nil, err
 		}
-		start, end = min(start, f.Size), min(end, f.Size)
+		start, end = min(start, size), min(end, size)
 		plan = append(plan, s3store.Piece{Length: start - at, Kind: s3store.Zero}, s3store.Piece{Length: end - start})
 		at = max(end, start)
 		if end <= start {

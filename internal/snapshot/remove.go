@@ -5,14 +5,16 @@ import (
 	"context"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
 	"github.com/daytonaio/runner-android/internal/host"
 )
 
-// Remove takes a snapshot away: at once for whoever looks, then its files. It is false, without an error, for what is
-// no snapshot with a manifest of ours: a base image is its owner's.
+// Remove takes a snapshot away: at once for whoever looks, then its files. It is false, without an error, for what holds no
+// device's data: a base image is its owner's. What was sent of one that was not sent whole is removed from the bucket, if that can
+// be reached.
 func (s *Store) Remove(ctx context.Context, name string) (removed bool, err error) {
 	dir, err := s.Dir(name)
 	if err != nil {
@@ -23,13 +25,29 @@ func (s *Store) Remove(ctx context.Context, name string) (removed bool, err erro
 		return false, err
 	}
 	defer end()
-	if m, err := s.Read(ctx, dir); err != nil || !m.Verified() {
-		if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
-			err = nil
-		}
-		return false, err
+	if _, err := s.host.Lstat(ctx, path.Join(dir, DataDir)); err != nil {
+		return false, unlessMissing(err)
 	}
+	s.giveUp(ctx, name)
 	return true, s.remove(ctx, name, dir)
+}
+
+// giveUp ends the claim of a sending that did not come to its end, and removes what was sent. Where the bucket cannot be reached
+// that is left to [Store.Tidy].
+func (s *Store) giveUp(ctx context.Context, name string) {
+	text, err := s.host.ReadFile(ctx, path.Join(s.pushDir(name), senderName), 0)
+	if err != nil || s.bucket == nil {
+		return
+	}
+	own, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	there, err := s.claimed(own, name)
+	if err != nil || there.Sender != strings.TrimSpace(string(text)) {
+		return
+	}
+	if _, err := s.bucket.Stat(own, key(name, ManifestName)); fault.Is(err, fault.NotFound) {
+		_ = s.removeObjects(own, name) // Tidy comes after it
+	}
 }
 
 func (s *Store) remove(ctx context.Context, name, dir string) error {
@@ -96,9 +114,14 @@ func (s *Store) isUnused(ctx context.Context, name string, since time.Duration) 
 	if err != nil || referred {
 		return false, err
 	}
+	return s.isSent(ctx, name, dir)
+}
+
+// isSent reports whether the bucket has a snapshot of this host, whole: the copy here is not the only good one.
+func (s *Store) isSent(ctx context.Context, name, dir string) (bool, error) {
 	m, here, err := s.read(ctx, dir)
 	if err != nil || !m.Verified() {
-		return false, nil //nolint:nilerr // somebody else's: it stays
+		return false, nil //nolint:nilerr // somebody else's, or damaged: it stays
 	}
 	_, there, err := s.remote(ctx, name)
 	if fault.Is(err, fault.Invalid) {

@@ -102,6 +102,15 @@ func (s *Store) Read(ctx context.Context, dir string) (Manifest, error) {
 	return m, err
 }
 
+// Identified is Read, with what tells this manifest from all others; empty of one that may still be completed.
+func (s *Store) Identified(ctx context.Context, dir string) (m Manifest, hash string, err error) {
+	m, raw, err := s.read(ctx, dir)
+	if err == nil && m.Verified() {
+		hash = m.image(raw).Hash
+	}
+	return m, hash, err
+}
+
 func (s *Store) read(ctx context.Context, dir string) (Manifest, []byte, error) {
 	file := path.Join(dir, ManifestName)
 	info, err := s.host.Lstat(ctx, file)
@@ -175,7 +184,12 @@ func (s *Store) isOver(ctx context.Context, org string, e host.FileInfo) (bool, 
 
 // each calls do with every entry of every organisation's directory, hidden ones included, until it fails.
 func (s *Store) each(ctx context.Context, do func(org string, e host.FileInfo) error) error {
-	orgs, err := s.host.ReadDir(ctx, s.dir)
+	return s.eachIn(ctx, s.dir, do)
+}
+
+// eachIn is each for another directory of snapshots.
+func (s *Store) eachIn(ctx context.Context, root string, do func(org string, e host.FileInfo) error) error {
+	orgs, err := s.host.ReadDir(ctx, root)
 	if err != nil {
 		return unlessMissing(err)
 	}
@@ -183,7 +197,7 @@ func (s *Store) each(ctx context.Context, do func(org string, e host.FileInfo) e
 		if !org.Mode.IsDir() || !component.MatchString(org.Name) {
 			continue
 		}
-		entries, err := s.host.ReadDir(ctx, path.Join(s.dir, org.Name))
+		entries, err := s.host.ReadDir(ctx, path.Join(root, org.Name))
 		if err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -100,7 +98,66 @@ func TestLostFilesAreFetchedAgain(t *testing.T) {
 	}
 	lose()
 	must(t, w.store.RemoveRemote(t.Context(), "acme/golden"))
-	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Conflict, "the bucket has no such snapshot")
+	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Conflict, "cannot be fetched again")
+}
+
+// Ensure what stands in the place of a snapshot's directories or manifest is put right too, and that what is left of a snapshot
+// can be removed.
+func TestASnapshotWithoutAManifest(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(dir string) error{
+		"a damaged manifest": func(dir string) error { return os.WriteFile(dir+"/manifest.json", []byte("{"), 0o600) },
+		"no manifest":        func(dir string) error { return os.Remove(dir + "/manifest.json") },
+		"a file instead of a directory": func(dir string) error {
+			return errors.Join(os.RemoveAll(dir+"/instance_data/internal"), os.WriteFile(dir+"/instance_data/internal", nil, 0o600))
+		},
+		"a link instead of a directory": func(dir string) error {
+			return errors.Join(os.RemoveAll(dir+"/../.elsewhere"), os.Rename(dir+"/instance_data", dir+"/../.elsewhere"), os.Symlink("../.elsewhere", dir+"/instance_data"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newCloud(t).taken()
+			dir := w.artifacts + "/snapshots/acme/golden"
+			must(t, spoil(dir))
+			w.wantWhole(t, false)
+			must(t, w.store.Pull(t.Context(), "acme/golden", quietly))
+			w.wantWhole(t, true)
+			if got := w.saved(t); got != "kept" {
+				t.Errorf("it holds %q", got)
+			}
+			must(t, spoil(dir))
+			must(t, w.store.RemoveRemote(t.Context(), "acme/golden"))
+			if err := w.store.Pull(t.Context(), "acme/golden", quietly); !fault.Is(err, fault.Conflict) {
+				t.Errorf("without the bucket's: %v", err)
+			}
+			if removed, err := w.store.Remove(t.Context(), "acme/golden"); err != nil || !removed {
+				t.Errorf("removed: %t, %v", removed, err)
+			}
+			if _, err := os.Lstat(dir); err == nil {
+				t.Error("it is still there")
+			}
+		})
+	}
+}
+
+// Ensure a snapshot that was never sent and has lost its manifest is not taken for one that can be fetched, and that one which
+// differs from the bucket's is not mended from that.
+func TestWhatTheBucketCannotMend(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	w, other := c.world(local(t)), c.world(local(t))
+	w.save(t, w.store, "kept")
+	other.save(t, other.store, "late")
+	must(t, other.store.Push(t.Context(), "acme/golden", quietly))
+	dir := w.artifacts + "/snapshots/acme/golden"
+	must(t, os.Remove(dir+"/instance_data/NVChip"))
+	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Conflict, "the bucket has another snapshot of that name")
+	must(t, os.Remove(dir+"/manifest.json"))
+	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Conflict, "was not sent")
+	if _, err := os.Stat(dir + "/instance_data/overlay.img"); err != nil {
+		t.Error(err)
+	}
 }
 
 // Ensure in the specification's other directory nothing is changed: what is wrong there is said.
@@ -112,58 +169,15 @@ func TestTheOtherDirectoryIsNotMended(t *testing.T) {
 	must(t, os.MkdirAll(other, 0o755))
 	must(t, os.Rename(w.artifacts+"/snapshots/acme/golden", filepath.Join(other, "golden")))
 	w.wantWhole(t, true)
+	if removed, err := w.store.Sweep(t.Context()); err != nil || len(removed) != 0 {
+		t.Errorf("swept %q, %v", removed, err)
+	}
 	put(t, "SUPER", w.base, "super.img")
 	w.wantWhole(t, false)
 	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Conflict, "super.img of it is not what its manifest says")
 	if target, err := os.Readlink(filepath.Join(other, "golden", "super.img")); err != nil || target != w.base+"/super.img" {
 		t.Errorf("its link leads to %q, %v", target, err)
 	}
-}
-
-// meeting is a host on which something happens before a file is opened.
-type meeting struct {
-	host.Host
-	at string
-	do func()
-}
-
-func (m *meeting) Open(ctx context.Context, file string) (host.Reader, error) {
-	if strings.HasSuffix(file, m.at) && m.do != nil {
-		do := m.do
-		m.do = nil
-		do()
-	}
-	return m.Host.Open(ctx, file)
-}
-
-// Ensure of two hosts that send a snapshot of one name one does, and the other is told, whoever begins and wherever they meet;
-// that the claim is gone afterwards; that one of a host that is gone holds nobody up for ever; and that one whose snapshot was
-// removed while it was sent notices.
-func TestTwoHostsSendOneName(t *testing.T) {
-	t.Parallel()
-	c := newCloud(t)
-	meet := &meeting{Host: local(t), at: "sdcard.img"}
-	here, there := c.world(meet), c.world(local(t))
-	here.save(t, here.store, "kept")
-	there.save(t, there.store, "late")
-	meet.do = func() {
-		wantKind(t, there.store.Push(t.Context(), "acme/golden", quietly), fault.Conflict, "another runner sends a snapshot of that name, of sandbox dev1")
-	}
-	must(t, here.store.Push(t.Context(), "acme/golden", quietly))
-	wantKind(t, there.store.Push(t.Context(), "acme/golden", quietly), fault.Conflict, "has another snapshot of that name")
-	third := c.world(local(t))
-	must(t, third.store.Pull(t.Context(), "acme/golden", quietly))
-	if got := third.saved(t); got != "kept" {
-		t.Errorf("the bucket's holds %q", got)
-	}
-	if keys := c.keys(); slices.ContainsFunc(keys, func(k string) bool { return strings.HasSuffix(k, ".claim") }) {
-		t.Errorf("left in the bucket: %q", keys)
-	}
-
-	must(t, here.store.RemoveRemote(t.Context(), "acme/golden"))
-	meet.do = func() { must(t, there.store.RemoveRemote(t.Context(), "acme/golden")) }
-	wantKind(t, here.store.Push(t.Context(), "acme/golden", quietly), fault.Conflict, "was removed from the bucket while it was sent")
-	must(t, here.store.Push(t.Context(), "acme/golden", quietly)) // it is sent again
 }
 
 // Ensure a copy is not unused while the bucket's lacks something, and that one which was used meanwhile is not removed.
