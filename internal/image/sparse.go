@@ -33,6 +33,9 @@ func (c *Catalog) refuseSparse(ctx context.Context, dir string, files []File) er
 	}
 	sparse, err := c.sparse(ctx, images)
 	if err != nil {
+		if _, gone := c.host.Lstat(ctx, dir); fault.Is(gone, fault.NotFound) { // a snapshot that is removed meanwhile
+			return fault.NotFoundf("%s is not there any more", dir)
+		}
 		return err
 	}
 	if len(sparse) > 0 {

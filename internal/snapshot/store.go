@@ -129,8 +129,24 @@ func (s *Store) read(ctx context.Context, dir string) (Manifest, []byte, error) 
 }
 
 // HasData reports whether an image directory is a snapshot of a device's data. Invalid where it is one that has lost its
-// disk: it is no base image either.
+// disk: it is no base image either. Conflict, with [ErrRemoved], where the directory goes meanwhile, or another takes its place:
+// what is not there any more is not taken for what never was.
 func (s *Store) HasData(ctx context.Context, dir string) (bool, error) {
+	was, err := s.host.Lstat(ctx, dir)
+	if err == nil {
+		saved, looked := s.hasData(ctx, dir)
+		var is host.FileInfo
+		if is, err = s.host.Lstat(ctx, dir); err == nil && is.Inode == was.Inode {
+			return saved, looked
+		}
+	}
+	if unlessMissing(err) != nil {
+		return false, err
+	}
+	return false, fault.Wrap(fault.Conflict, dir, ErrRemoved)
+}
+
+func (s *Store) hasData(ctx context.Context, dir string) (bool, error) {
 	if _, err := s.host.Lstat(ctx, path.Join(dir, DataDir)); err != nil {
 		return false, unlessMissing(err)
 	}

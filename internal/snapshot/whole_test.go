@@ -293,3 +293,42 @@ func TestAGraftOfWhatIsRemoved(t *testing.T) {
 	must(t, err)
 	wantKind(t, w.store.Graft(t.Context(), dir, m, instance(t, "lost", qcow2.New, size)), fault.Conflict, snapshot.ErrRemoved.Error())
 }
+
+// vanishing is a host on which something happens before a path is looked at.
+type vanishing struct {
+	host.Host
+	at string
+	do func()
+}
+
+func (v *vanishing) Lstat(ctx context.Context, p string) (host.FileInfo, error) {
+	if p == v.at && v.do != nil {
+		do := v.do
+		v.do = nil
+		do()
+	}
+	return v.Host.Lstat(ctx, p)
+}
+
+// Ensure a snapshot that is removed, or replaced, while it is looked at is not taken for a base image: a device of it would be
+// empty.
+func TestASnapshotThatGoesIsNoBaseImage(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]bool{"removed": false, "removed and taken again": true} {
+		w := newWorld(t, local(t))
+		w.save(t, w.store, "kept")
+		dir := w.artifacts + "/snapshots/acme/golden"
+		h := &vanishing{Host: local(t), at: dir + "/instance_data"}
+		h.do = func() {
+			must(t, os.Rename(dir, dir+"-gone"))
+			if again {
+				h.at = dir
+				h.do = func() { w.save(t, w.store, "late") }
+			}
+		}
+		_, err := snapshot.New(snapshot.Options{Host: h, Artifacts: w.artifacts}).HasData(t.Context(), dir)
+		if !errors.Is(err, snapshot.ErrRemoved) || !fault.Is(err, fault.Conflict) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
