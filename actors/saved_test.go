@@ -21,6 +21,7 @@ type fakeSaved struct {
 	removed []string
 	settled []string
 	taken   []string
+	claimed []string // that others send
 	damaged []string // of which something has to be fetched
 	unused  []string
 	pulls   int
@@ -157,6 +158,9 @@ func (f *fakeSaved) Remove(_ context.Context, name string) (bool, error) {
 func (f *fakeSaved) RemoveRemote(_ context.Context, name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if slices.Contains(f.claimed, name) {
+		return fault.Conflictf("another runner sends a snapshot of that name")
+	}
 	f.bucket = slices.DeleteFunc(f.bucket, func(n string) bool { return n == name })
 	return nil
 }

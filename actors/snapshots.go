@@ -151,19 +151,20 @@ func (s *Snapshots) onRemove(msg messages.RemoveSnapshot) {
 	}}, s.Take())
 }
 
-// remove takes a name away, and what it stands for where that is a snapshot of ours.
+// remove takes a name away, and what it stands for where that is a snapshot of ours. What is refused in the bucket is not
+// removed here either.
 func (s *Snapshots) remove(ctx context.Context, msg messages.RemoveSnapshot) error {
-	if _, err := s.world.Images.Unlink(ctx, msg.Name); err != nil {
-		return err
+	name, notOurs := s.world.Saved.NameOf(msg.Name)
+	if notOurs == nil && msg.Everywhere && s.world.Saved.Shared() {
+		if err := s.world.Saved.RemoveRemote(ctx, name); err != nil {
+			return err
+		}
 	}
-	name, err := s.world.Saved.NameOf(msg.Name)
-	if err != nil {
-		return nil //nolint:nilerr // a base image, which is its owner's
+	if _, err := s.world.Images.Unlink(ctx, msg.Name); err != nil || notOurs != nil {
+		return err // a base image is its owner's
 	}
-	if _, err := s.world.Saved.Remove(ctx, name); err != nil || !msg.Everywhere {
-		return err
-	}
-	return s.world.Saved.RemoveRemote(ctx, name)
+	_, err := s.world.Saved.Remove(ctx, name)
+	return err
 }
 
 // inspect identifies what a reference stands for: here, or else in the bucket.

@@ -224,7 +224,12 @@ func TestBackUp(t *testing.T) {
 
 // Ensure a removal leaves what other runners need, unless that is asked for as well.
 func TestRemovals(t *testing.T) {
-	sharing(t, func(h *fakeHost) { h.bucket.bucket = []string{"acme/golden"} }, func(r *rig) {
+	sharing(t, func(h *fakeHost) {
+		h.bucket.bucket = []string{"acme/golden"}
+		h.bucket.claimed = []string{"acme/sent"}
+	}, func(r *rig) {
+		_, err := r.ask(messages.RemoveSnapshot{Name: "acme/sent", Everywhere: true})
+		wantKind(r.T, err, fault.Conflict)
 		r.mustAsk(messages.RemoveSnapshot{Name: "acme/golden"})
 		r.mustAsk(messages.RemoveSnapshot{Name: "android-LATEST", Everywhere: true})
 		if got := r.host.bucket; !slices.Equal(got.bucket, []string{"acme/golden"}) || !slices.Equal(got.removed, []string{"acme/golden"}) {

@@ -107,8 +107,8 @@ func (s *Store) removeObjects(ctx context.Context, name string) error {
 // staleUpload is the age from which an unfinished upload is nobody's any more.
 const staleUpload = 48 * time.Hour
 
-// Tidy ends the uploads that nobody goes on with, so that their parts cost no room, and removes what was left here of pulls
-// that nobody goes on with.
+// Tidy ends the uploads, and removes what sendings have left in the bucket and pulls here, that nobody goes on with, so that they
+// cost no room.
 func (s *Store) Tidy(ctx context.Context) (aborted int, err error) {
 	if s.bucket == nil {
 		return 0, nil

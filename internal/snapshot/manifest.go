@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -204,9 +205,12 @@ var (
 	digest    = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
+// errNewer is that a manifest is of a later version of this program: it is not damaged.
+var errNewer = errors.New("use a newer one")
+
 func (m Manifest) check() error {
 	if m.Format > FormatVersion {
-		return fmt.Errorf("it has format version %d, and this runner knows none above %d: use a newer one", m.Format, FormatVersion)
+		return fmt.Errorf("it has format version %d, and this runner knows none above %d: %w", m.Format, FormatVersion, errNewer)
 	}
 	if m.Format < 0 || m.Size < 0 || m.PausedFor < 0 {
 		return fmt.Errorf("a number is negative")

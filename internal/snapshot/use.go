@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"path"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ func (s *Store) here(ctx context.Context, name string) (l local, err error) {
 // isBroken reports whether a snapshot of this host holds data and has no manifest that can be read, which the error of
 // reading it says.
 func (s *Store) isBroken(ctx context.Context, l local, unread error) (bool, error) {
-	if !s.own(l) || !fault.Is(unread, fault.NotFound) && !fault.Is(unread, fault.Invalid) {
+	if !s.own(l) || errors.Is(unread, errNewer) || !fault.Is(unread, fault.NotFound) && !fault.Is(unread, fault.Invalid) {
 		return false, nil
 	}
 	_, err := s.host.Lstat(ctx, path.Join(l.dir, DataDir))

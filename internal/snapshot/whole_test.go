@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,6 +154,9 @@ func TestWhatTheBucketCannotMend(t *testing.T) {
 	dir := w.artifacts + "/snapshots/acme/golden"
 	must(t, os.Remove(dir+"/instance_data/NVChip"))
 	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Conflict, "the bucket has another snapshot of that name")
+	manifest := read(t, dir, "manifest.json")
+	put(t, strings.Replace(manifest, `"formatVersion": 1`, `"formatVersion": 2`, 1), dir, "manifest.json")
+	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Invalid, "use a newer one")
 	must(t, os.Remove(dir+"/manifest.json"))
 	wantKind(t, w.store.Pull(t.Context(), "acme/golden", quietly), fault.Conflict, "was not sent")
 	if _, err := os.Stat(dir + "/instance_data/overlay.img"); err != nil {
