@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -117,7 +118,7 @@ func (t *Terminal) key(b byte) {
 	m := t.modes
 	quoted := t.quoted
 	t.quoted = false
-	var echo []byte
+	var echo, ready []byte
 	sig := 0
 	if b == '\r' && m.CRToNL && !quoted {
 		b = '\n'
@@ -131,8 +132,7 @@ func (t *Terminal) key(b byte) {
 			sig, echo = sigQUIT, []byte("^\\")
 		}
 	case !m.Canonical:
-		t.send([]byte{b})
-		echo = shown(b)
+		ready, echo = []byte{b}, shown(b)
 	case quoted:
 		echo = t.add(b)
 	case b == 0x16:
@@ -146,9 +146,8 @@ func (t *Terminal) key(b byte) {
 	case b == 0x17:
 		echo = t.rub(lastWord(t.line))
 	case b == '\n':
-		t.send(append(t.line, '\n'))
+		ready, echo = append(slices.Clone(t.line), '\n'), []byte{'\n'}
 		t.line = t.line[:0]
-		echo = []byte{'\n'}
 	default:
 		echo = t.add(b)
 	}
@@ -158,6 +157,11 @@ func (t *Terminal) key(b byte) {
 	t.mu.Unlock()
 	if len(echo) > 0 {
 		t.Write(echo)
+	}
+	if len(ready) > 0 { // behind its echo, which is on the screen before whoever reads it can answer
+		t.mu.Lock()
+		t.send(ready)
+		t.mu.Unlock()
 	}
 	if sig != 0 {
 		t.o.Signal(sig)
