@@ -142,28 +142,24 @@ func (s *Snapshots) onRemove(msg messages.RemoveSnapshot) {
 	if msg.Everywhere {
 		from = "everywhere"
 	}
-	name, err := s.world.Saved.NameOf(msg.Name)
-	if err != nil {
-		name = "" // a base image, which is its owner's
-	}
-	s.transfer(task{work: workRemove, name: msg.Name, uses: name, source: from, do: func(ctx context.Context, _ *pace) (any, error) {
-		return messages.Done{}, s.remove(ctx, msg)
+	snapshot := s.snapshotOf(msg.Name)
+	s.transfer(task{work: workRemove, name: msg.Name, uses: snapshot, source: from, do: func(ctx context.Context, _ *pace) (any, error) {
+		return messages.Done{}, s.remove(ctx, msg, snapshot)
 	}}, s.Take())
 }
 
 // remove takes a name away, and what it stands for where that is a snapshot of ours. What is refused in the bucket is not
 // removed here either.
-func (s *Snapshots) remove(ctx context.Context, msg messages.RemoveSnapshot) error {
-	name, notOurs := s.world.Saved.NameOf(msg.Name)
-	if notOurs == nil && msg.Everywhere && s.world.Saved.Shared() {
-		if err := s.world.Saved.RemoveRemote(ctx, name); err != nil {
+func (s *Snapshots) remove(ctx context.Context, msg messages.RemoveSnapshot, snapshot string) error {
+	if snapshot != "" && msg.Everywhere && s.world.Saved.Shared() {
+		if err := s.world.Saved.RemoveRemote(ctx, snapshot); err != nil {
 			return err
 		}
 	}
-	if _, err := s.world.Images.Unlink(ctx, msg.Name); err != nil || notOurs != nil {
+	if _, err := s.world.Images.Unlink(ctx, msg.Name); err != nil || snapshot == "" {
 		return err // a base image is its owner's
 	}
-	_, err := s.world.Saved.Remove(ctx, name)
+	_, err := s.world.Saved.Remove(ctx, snapshot)
 	return err
 }
 
@@ -173,8 +169,8 @@ func (s *Snapshots) inspect(ctx context.Context, ref string) (sandbox.Image, err
 	if !fault.Is(err, fault.NotFound) {
 		return image, err
 	}
-	name, notOurs := s.world.Saved.NameOf(ref)
-	if notOurs != nil {
+	name := s.snapshotOf(ref)
+	if name == "" {
 		return image, err
 	}
 	image, missing := s.world.Saved.Remote(ctx, name)

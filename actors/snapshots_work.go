@@ -49,13 +49,10 @@ func (s *Snapshots) onBeginPull(msg messages.BeginPullSnapshot) {
 
 // onPull makes a source known under a name. What is not on this host is fetched first.
 func (s *Snapshots) onPull(source, ref string, reply kernel.Reply) {
-	name, notOurs := s.world.Saved.NameOf(source)
-	if notOurs != nil {
-		name = ""
-	}
+	name := s.snapshotOf(source)
 	s.transfer(task{work: workLink, name: ref, uses: name, source: source, do: func(ctx context.Context, p *pace) (any, error) {
 		image, err := s.world.Images.Link(ctx, source, ref)
-		if !fault.Is(err, fault.NotFound) || notOurs != nil {
+		if !fault.Is(err, fault.NotFound) || name == "" {
 			return image, err
 		}
 		if missing := s.pull(ctx, name, p); fault.Is(missing, fault.NotFound) {

@@ -146,7 +146,7 @@ type Saved interface {
 	Unused(ctx context.Context, since time.Duration) ([]string, error)
 	// RemoveUnused is Remove, for one that still is unused.
 	RemoveUnused(ctx context.Context, name string, since time.Duration) (removed bool, err error)
-	// Tidy ends uploads, and drops pulls, that nobody goes on with.
+	// Tidy ends uploads, and removes what sendings and pulls left, that nobody goes on with.
 	Tidy(ctx context.Context) (aborted int, err error)
 }
 

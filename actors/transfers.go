@@ -189,9 +189,18 @@ func (t *transfer) describe() string {
 	return text
 }
 
+// snapshotOf is the snapshot that a name stands for; empty where that is a base image.
+func (s *Snapshots) snapshotOf(name string) string {
+	snapshot, err := s.world.Saved.NameOf(name)
+	if err != nil {
+		return ""
+	}
+	return snapshot
+}
+
 // namesOf are the names under which work on a snapshot is found: its own, and that of what it stands for.
 func (s *Snapshots) namesOf(name string) []string {
-	if snapshot, err := s.world.Saved.NameOf(name); err == nil && snapshot != name {
+	if snapshot := s.snapshotOf(name); snapshot != "" && snapshot != name {
 		return []string{name, snapshot}
 	}
 	return []string{name}

@@ -289,7 +289,7 @@ func (d *snapshotDesk) restore(_, data int64) (figures []figure, err error) {
 		if err != nil {
 			return err
 		}
-		m, err := s.Read(d.ctx, dir)
+		m, _, err := s.Read(d.ctx, dir)
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ func (d *Device) restorable(ctx context.Context, base image.Base) (saved, error)
 	if there, err := d.o.Snapshots.HasData(ctx, base.Dir); err != nil || !there {
 		return saved{}, err
 	}
-	m, of, err := d.o.Snapshots.Identified(ctx, base.Dir)
+	m, of, err := d.o.Snapshots.Read(ctx, base.Dir)
 	if err != nil {
 		return saved{}, fault.Op("read snapshot "+base.Name, err)
 	}
@@ -121,7 +121,7 @@ func (d *Device) bootPlaced(ctx context.Context, key string, report func(sandbox
 // toRestore is the manifest of the snapshot that is still to be put into the device.
 func (d *Device) toRestore(ctx context.Context) (snapshot.Manifest, error) {
 	rec := d.record()
-	m, of, err := d.o.Snapshots.Identified(ctx, rec.Restore)
+	m, of, err := d.o.Snapshots.Read(ctx, rec.Restore)
 	if fault.Is(err, fault.NotFound) || err == nil && rec.RestoreOf != "" && of != rec.RestoreOf { // another is in its place
 		err = fault.Wrap(fault.Conflict, rec.Restore, snapshot.ErrRemoved)
 	}

@@ -102,7 +102,7 @@ func TestASnapshotThatIsReplacedMeanwhile(t *testing.T) {
 	d := devicesOn(t, h, 1)[0]
 	d.o.Snapshots = snapshot.New(snapshot.Options{Host: h, Artifacts: t.TempDir()})
 	manifest("dev1")
-	_, of, err := d.o.Snapshots.Identified(t.Context(), dir)
+	_, of, err := d.o.Snapshots.Read(t.Context(), dir)
 	if err != nil || of == "" {
 		t.Fatalf("%q, %v", of, err)
 	}

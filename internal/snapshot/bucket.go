@@ -126,27 +126,20 @@ func (s *Store) Tidy(ctx context.Context) (aborted int, err error) {
 // dropOrphans removes from the bucket what sendings left that nobody goes on with: their claims, and where no manifest came the
 // objects.
 func (s *Store) dropOrphans(ctx context.Context) error {
-	var names []string
-	n := 0
-	for o, err := range s.bucket.List(ctx, snapshotsDir+"/") {
-		if err != nil {
-			return err
-		}
-		name, isClaim := strings.CutSuffix(strings.TrimPrefix(o.Key, snapshotsDir+"/"), "/"+claimName)
-		if isClaim && isName(name) && time.Since(o.Modified) >= staleUpload {
-			names = append(names, name)
-		}
-		if n++; n >= maxListed {
-			break
-		}
+	claims, err := s.filesCalled(ctx, snapshotsDir+"/", claimName)
+	if err != nil {
+		return err
 	}
-	for _, name := range names {
-		_, err := s.bucket.Stat(ctx, key(name, ManifestName))
+	for _, o := range claims {
+		if time.Since(o.Modified) < staleUpload {
+			continue
+		}
+		_, err := s.bucket.Stat(ctx, key(nameOf(o), ManifestName))
 		switch {
 		case err == nil:
-			err = s.bucket.Delete(ctx, key(name, claimName))
+			err = s.bucket.Delete(ctx, o.Key)
 		case fault.Is(err, fault.NotFound):
-			err = s.removeObjects(ctx, name)
+			err = s.removeObjects(ctx, nameOf(o))
 		}
 		if err != nil {
 			return err
@@ -174,22 +167,28 @@ func (s *Store) dropPull(ctx context.Context, org string, e host.FileInfo) error
 }
 
 // manifests lists those below a prefix of the bucket, the newest first.
-func (s *Store) manifests(ctx context.Context, prefix string) (found []s3store.Object, err error) {
+func (s *Store) manifests(ctx context.Context, prefix string) ([]s3store.Object, error) {
+	found, err := s.filesCalled(ctx, prefix, ManifestName)
+	slices.SortFunc(found, func(a, b s3store.Object) int {
+		return cmp.Or(b.Modified.Compare(a.Modified), strings.Compare(b.Key, a.Key))
+	})
+	return found, err
+}
+
+// filesCalled lists the objects of one file's name that snapshots below a prefix of the bucket have.
+func (s *Store) filesCalled(ctx context.Context, prefix, file string) (found []s3store.Object, err error) {
 	n := 0
 	for o, err := range s.bucket.List(ctx, prefix) {
 		if err != nil {
 			return nil, err
 		}
-		if name, ok := strings.CutSuffix(o.Key, "/"+ManifestName); ok && isName(strings.TrimPrefix(name, snapshotsDir+"/")) {
+		if path.Base(o.Key) == file && isName(nameOf(o)) {
 			found = append(found, o)
 		}
 		if n++; n >= maxListed {
 			break
 		}
 	}
-	slices.SortFunc(found, func(a, b s3store.Object) int {
-		return cmp.Or(b.Modified.Compare(a.Modified), strings.Compare(b.Key, a.Key))
-	})
 	return found, nil
 }
 
@@ -198,7 +197,7 @@ func isName(name string) bool {
 	return err == nil
 }
 
-// nameOf is the snapshot whose manifest an object of [Store.manifests] is.
+// nameOf is the snapshot of which an object of [Store.filesCalled] is a file.
 func nameOf(o s3store.Object) string {
 	return strings.TrimPrefix(path.Dir(o.Key), snapshotsDir+"/")
 }

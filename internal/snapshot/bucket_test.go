@@ -29,6 +29,7 @@ import (
 // cloud is a real S3 server behind a proxy.
 type cloud struct {
 	t      *testing.T
+	server *s3storetest.Server
 	proxy  *s3storetest.Proxy
 	bucket *s3store.Store
 }
@@ -36,7 +37,7 @@ type cloud struct {
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	server := s3storetest.Start(t)
-	c := &cloud{t: t, proxy: server.Proxy(t)}
+	c := &cloud{t: t, server: server, proxy: server.Proxy(t)}
 	var err error
 	c.bucket, err = s3store.Open(s3store.Options{
 		Endpoint: c.proxy.Endpoint, Bucket: server.Bucket, Region: server.Region, AccessKey: server.AccessKey, SecretKey: server.SecretKey,
@@ -95,7 +96,7 @@ func wantSame(t *testing.T, a, b *world, name string) {
 		}
 	}
 	dir := filepath.Join(b.artifacts, "snapshots", name)
-	m, err := b.store.Read(t.Context(), dir)
+	m, _, err := b.store.Read(t.Context(), dir)
 	must(t, err)
 	other := instance(t, "lost", qcow2.New, size)
 	must(t, b.store.Graft(t.Context(), dir, m, other))
@@ -337,7 +338,7 @@ func TestAKillDuringATransfer(t *testing.T) {
 		if err != nil && !errors.Is(err, errDead) {
 			t.Errorf("killed at %d: %v", n, err)
 		}
-		if _, err := there.store.Read(t.Context(), there.artifacts+"/snapshots/acme/golden"); err == nil {
+		if _, _, err := there.store.Read(t.Context(), there.artifacts+"/snapshots/acme/golden"); err == nil {
 			wantSame(t, w, there, "acme/golden") // whole, or not at all
 		}
 		must(t, there.store.Pull(t.Context(), "acme/golden", quietly))

@@ -42,16 +42,18 @@ func (c claim) isOver() bool { return time.Since(c.Since) >= claimKept }
 // sender is the name of one sending in its claims, which is made when it is needed first. It is not the host's: hosts are
 // copied with all their files.
 func (s *Store) sender(ctx context.Context, name string) (string, error) {
-	file := path.Join(s.pushDir(name), senderName)
-	text, err := s.host.ReadFile(ctx, file, 0)
-	if sender := strings.TrimSpace(string(text)); err == nil && sender != "" {
-		return sender, nil
+	sender, err := s.sends(ctx, name)
+	if err != nil || sender != "" {
+		return sender, err
 	}
-	if unlessMissing(err) != nil {
-		return "", err
-	}
-	sender := rand.Text()
-	return sender, s.host.WriteFile(ctx, file, []byte(sender+"\n"), 0o644)
+	sender = rand.Text()
+	return sender, s.host.WriteFile(ctx, path.Join(s.pushDir(name), senderName), []byte(sender+"\n"), 0o644)
+}
+
+// sends is the sender of a name that was sent from here, whole or not; empty where nothing of it was.
+func (s *Store) sends(ctx context.Context, name string) (string, error) {
+	text, err := s.host.ReadFile(ctx, path.Join(s.pushDir(name), senderName), 0)
+	return strings.TrimSpace(string(text)), unlessMissing(err)
 }
 
 // take claims the name in the bucket, or renews what this sending has claimed before. Conflict while another sends a snapshot
@@ -114,9 +116,8 @@ func (s *Store) isClaimed(ctx context.Context, name string) error {
 	if err != nil || there.isOver() {
 		return unlessMissing(err)
 	}
-	text, err := s.host.ReadFile(ctx, path.Join(s.pushDir(name), senderName), 0)
-	if err == nil && strings.TrimSpace(string(text)) == there.Sender {
-		return nil
+	if ours, err := s.sends(ctx, name); err != nil || ours == there.Sender {
+		return err
 	}
 	return fault.Conflictf("%s: remove it when that has ended", there.describe())
 }

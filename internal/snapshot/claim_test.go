@@ -108,6 +108,34 @@ func TestARemovalOfWhatIsHalfSent(t *testing.T) {
 	}
 }
 
+// Ensure what a sending left that nobody went on with for days is removed from the bucket, with its claim; that of one whose
+// manifest came only the claim is; and that a sending of today is left alone.
+func TestOrphansInTheBucket(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	w := c.taken()
+	long := time.Now().Add(-49 * time.Hour)
+	for _, name := range []string{"acme/golden", "acme/left", "acme/today"} {
+		c.put("snapshots/"+name+"/.claim", `{"sender":"gone"}`)
+		c.put("snapshots/"+name+"/super.img", "super")
+		if name != "acme/today" {
+			must(t, os.Chtimes(filepath.Join(c.server.Dir, "snapshots", name, ".claim"), long, long))
+		}
+	}
+	_, err := w.store.Tidy(t.Context())
+	must(t, err)
+	keys := c.keys()
+	for key, want := range map[string]bool{
+		"snapshots/acme/golden/.claim": false, "snapshots/acme/golden/super.img": true, "snapshots/acme/golden/manifest.json": true,
+		"snapshots/acme/left/.claim": false, "snapshots/acme/left/super.img": false,
+		"snapshots/acme/today/.claim": true, "snapshots/acme/today/super.img": true,
+	} {
+		if slices.Contains(keys, key) != want {
+			t.Errorf("%s is there: %t", key, !want)
+		}
+	}
+}
+
 // Ensure what has changed since it was taken is not sent as what it was, also where the bucket has that already.
 func TestWhatHasChangedIsNotSent(t *testing.T) {
 	t.Parallel()

@@ -17,8 +17,8 @@ var ErrRemoved = errors.New("the snapshot was removed meanwhile")
 
 // Graft puts the saved files of a snapshot directory into the place of those of a stopped device, which has been started
 // once from the same images. Each file is replaced in one step, the disk first; doing it again does the same. Conflict,
-// saying what differs, where the disk does not fit, or, with [ErrRemoved], the snapshot is not there any more; Invalid where a file is not what the
-// manifest says. On failure the device is a mixture and has to be grafted again or removed.
+// saying what differs, where the disk does not fit, or, with [ErrRemoved], the snapshot is not there any more; Invalid where
+// a file is not what the manifest says. On failure the device is a mixture and has to be grafted again or removed.
 func (s *Store) Graft(ctx context.Context, dir string, m Manifest, instanceDir string) (err error) {
 	defer func() {
 		if err == nil {

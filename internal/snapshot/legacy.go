@@ -58,7 +58,7 @@ func (s *Store) complete(ctx context.Context, dir string, m Manifest, report fun
 		if err != nil || !info.Mode.IsRegular() || e.Name == ManifestName || !component.MatchString(e.Name) {
 			continue
 		}
-		sum, err := s.host.SHA256(ctx, path.Join(dir, e.Name))
+		sum, err := s.sum(ctx, path.Join(dir, e.Name))
 		if err != nil {
 			return m, nil, err
 		}

@@ -28,7 +28,7 @@ func TestASnapshotOfAnotherRunner(t *testing.T) {
 	put(t, "another", there.base, "super.img")
 	must(t, there.store.Pull(t.Context(), "old/snap", quietly))
 	got := there.artifacts + "/snapshots/old/snap"
-	m, err := there.store.Read(t.Context(), got)
+	m, _, err := there.store.Read(t.Context(), got)
 	if must(t, err); m.Verified() || m.Org != "old" || m.BaseImage != "android-1" || m.CreatedAt.IsZero() || m.Size != 7 {
 		t.Errorf("the manifest: %+v", m)
 	}
@@ -39,7 +39,7 @@ func TestASnapshotOfAnotherRunner(t *testing.T) {
 	}
 	must(t, there.store.RemoveRemote(t.Context(), "old/snap"))
 	must(t, there.store.Push(t.Context(), "old/snap", quietly))
-	m, err = there.store.Read(t.Context(), got)
+	m, _, err = there.store.Read(t.Context(), got)
 	if must(t, err); !m.Verified() || len(m.Files) != 2 || len(m.Images) != 2 || !strings.Contains(read(t, got, "manifest.json"), `"mine": 1`) {
 		t.Errorf("the manifest that was sent: %+v", m)
 	}

@@ -3,7 +3,6 @@ package snapshot
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"path"
 	"strings"
 
@@ -37,7 +36,7 @@ func (s *Store) mend(ctx context.Context, l local, report func(sandbox.Progress)
 	}
 	for _, f := range images {
 		if err := t.linkImage(ctx, l.dir, f); err != nil {
-			return fault.Op(fmt.Sprintf("base image %s", f.Name), err)
+			return fault.Op("base image "+f.Name, err)
 		}
 	}
 	return nil
@@ -63,18 +62,7 @@ func (t *pull) fetchLost(ctx context.Context, l local, files []File) error {
 	if err := t.fetchFiles(ctx, aside, files); err != nil {
 		return err
 	}
-	for _, dir := range []string{DataDir, DataDir + "/internal"} {
-		info, err := t.host.Lstat(ctx, path.Join(l.dir, dir))
-		if unlessMissing(err) != nil {
-			return err
-		}
-		if err == nil && !info.Mode.IsDir() { // what that leads to is not the snapshot's
-			if err := t.host.RemoveAll(ctx, path.Join(l.dir, dir)); err != nil {
-				return err
-			}
-		}
-	}
-	if err := t.makeDataDir(ctx, l.dir); err != nil {
+	if err := t.mendDataDir(ctx, l.dir); err != nil {
 		return err
 	}
 	for _, f := range files {
@@ -87,4 +75,19 @@ func (t *pull) fetchLost(ctx context.Context, l local, files []File) error {
 		}
 	}
 	return t.host.RemoveAll(ctx, aside)
+}
+
+// mendDataDir makes the directories of the saved files, also where something else is in their place: what that leads to is not
+// the snapshot's.
+func (s *Store) mendDataDir(ctx context.Context, dir string) error {
+	for _, below := range []string{DataDir, DataDir + "/internal"} {
+		info, err := s.host.Lstat(ctx, path.Join(dir, below))
+		if err == nil && !info.Mode.IsDir() {
+			err = s.host.RemoveAll(ctx, path.Join(dir, below))
+		}
+		if unlessMissing(err) != nil {
+			return err
+		}
+	}
+	return s.makeDataDir(ctx, dir)
 }

@@ -74,7 +74,7 @@ func (w *world) save(t *testing.T, store *snapshot.Store, text string) {
 func (w *world) saved(t *testing.T) string {
 	t.Helper()
 	dir := w.artifacts + "/snapshots/acme/golden"
-	m, err := w.store.Read(t.Context(), dir)
+	m, _, err := w.store.Read(t.Context(), dir)
 	must(t, err)
 	fresh := instance(t, "lost", qcow2.New, size)
 	must(t, w.store.Graft(t.Context(), dir, m, fresh))
@@ -154,7 +154,7 @@ func TestWhatAGraftMakesAndWhatHasNoDisk(t *testing.T) {
 	_, err := w.store.Take(t.Context(), "acme/golden", w.source(instance(t, "kept", qcow2.Old, size), snapshot.Stopped), quietly)
 	must(t, err)
 	dir := w.artifacts + "/snapshots/acme/golden"
-	m, err := w.store.Read(t.Context(), dir)
+	m, _, err := w.store.Read(t.Context(), dir)
 	must(t, err)
 	fresh := instance(t, "lost", qcow2.New, size)
 	must(t, os.RemoveAll(filepath.Join(fresh, "internal")))

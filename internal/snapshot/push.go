@@ -29,8 +29,7 @@ type push struct {
 // Push sends a snapshot of this host to the bucket, the base images included, so that another host needs nothing else.
 // What the bucket has already is copied there. The manifest is last: before it there is no such snapshot. Doing it
 // again after an interruption goes on where it was, and is success where it had come to its end. Conflict when the
-// bucket has another snapshot of that name, another runner sends one, or a base image is no longer what the device was made
-// from.
+// bucket has another snapshot of that name, another runner sends one, or a file or base image is no longer what the manifest says.
 func (s *Store) Push(ctx context.Context, name string, report func(sandbox.Progress)) (err error) {
 	defer func() { err = fault.Op("send snapshot "+name+" to the bucket", err) }()
 	if s.bucket == nil {
@@ -137,7 +136,7 @@ func (s *Store) object(ctx context.Context, name string, f File) (s3store.Object
 }
 
 func (p *push) send(ctx context.Context, f File) error {
-	p.say("upload " + f.Name)
+	p.say("look for " + f.Name)
 	if _, there, err := p.object(ctx, p.name, f); err != nil || there {
 		p.there.Add(f.Size)
 		return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/daytonaio/runner-android/internal/fault"
@@ -35,14 +34,14 @@ func (s *Store) Remove(ctx context.Context, name string) (removed bool, err erro
 // giveUp ends the claim of a sending that did not come to its end, and removes what was sent. Where the bucket cannot be reached
 // that is left to [Store.Tidy].
 func (s *Store) giveUp(ctx context.Context, name string) {
-	text, err := s.host.ReadFile(ctx, path.Join(s.pushDir(name), senderName), 0)
-	if err != nil || s.bucket == nil {
+	ours, err := s.sends(ctx, name)
+	if err != nil || ours == "" || s.bucket == nil {
 		return
 	}
 	own, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	there, err := s.claimed(own, name)
-	if err != nil || there.Sender != strings.TrimSpace(string(text)) {
+	if err != nil || there.Sender != ours {
 		return
 	}
 	if _, err := s.bucket.Stat(own, key(name, ManifestName)); fault.Is(err, fault.NotFound) {

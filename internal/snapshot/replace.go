@@ -72,12 +72,13 @@ func (s *Store) replaceOld(ctx context.Context, aside, dir string) error {
 	return s.host.RemoveAll(context.WithoutCancel(ctx), old)
 }
 
-// putBackOld ends a replacement that a kill cut short.
-func (s *Store) putBackOld(ctx context.Context, dir string, removed *[]string) error {
-	old := path.Join(path.Dir(dir), oldMark+path.Base(dir))
-	if _, err := s.host.Lstat(ctx, dir); fault.Is(err, fault.NotFound) {
-		return s.host.Rename(ctx, old, dir)
+// isReplaced reports whether the replacement of a snapshot came, and puts the old one back where a kill came before it.
+func (s *Store) isReplaced(ctx context.Context, org, snap string) (bool, error) {
+	dir := path.Join(s.dir, org, snap)
+	_, err := s.host.Lstat(ctx, dir)
+	if fault.Is(err, fault.NotFound) {
+		err = s.host.Rename(ctx, path.Join(s.dir, org, oldMark+snap), dir)
+		return false, err
 	}
-	*removed = append(*removed, old)
-	return s.host.RemoveAll(ctx, old)
+	return err == nil, err
 }

@@ -52,7 +52,7 @@ func TestTakeAndGraft(t *testing.T) {
 			t.Errorf("%s holds %q", name, got)
 		}
 	}
-	again, err := w.store.Read(t.Context(), dir)
+	again, _, err := w.store.Read(t.Context(), dir)
 	must(t, err)
 	if !again.Verified() || again.Name != "golden" || again.Org != "acme" || again.Disk.Size != size || len(again.Files) != 5 ||
 		again.Consistency != snapshot.Stopped || !strings.HasPrefix(again.Memory, "not saved: ") || !slices.Equal(again.Flags, m.Flags) || again.Files[1].SHA256 != hexOf("sd kept") {
@@ -175,7 +175,7 @@ func TestAKillAtAnyStep(t *testing.T) {
 			t.Fatalf("killed at %d: left %v and %v", n, left, hidden)
 		}
 		if len(left) == 1 {
-			m, err := next.Read(t.Context(), left[0])
+			m, _, err := next.Read(t.Context(), left[0])
 			must(t, err)
 			must(t, next.Graft(t.Context(), left[0], m, instance(t, "lost", qcow2.Old, size)))
 		}

@@ -95,15 +95,9 @@ func (s *Store) place(ctx context.Context, name string) (string, error) {
 	return dir, nil
 }
 
-// Read returns the manifest of a snapshot directory. NotFound where there is none: the directory is then a base image, or
-// nothing.
-func (s *Store) Read(ctx context.Context, dir string) (Manifest, error) {
-	m, _, err := s.read(ctx, dir)
-	return m, err
-}
-
-// Identified is Read, with what tells this manifest from all others; empty of one that may still be completed.
-func (s *Store) Identified(ctx context.Context, dir string) (m Manifest, hash string, err error) {
+// Read returns the manifest of a snapshot directory, with what tells it from all others: empty of one that may still be completed.
+// NotFound where there is none: the directory is then a base image, or nothing.
+func (s *Store) Read(ctx context.Context, dir string) (m Manifest, hash string, err error) {
 	m, raw, err := s.read(ctx, dir)
 	if err == nil && m.Verified() {
 		hash = m.image(raw).Hash
@@ -165,9 +159,6 @@ func (s *Store) hasData(ctx context.Context, dir string) (bool, error) {
 // pull left it keeps for a day.
 func (s *Store) Sweep(ctx context.Context) (removed []string, err error) {
 	err = s.each(ctx, func(org string, e host.FileInfo) error {
-		if snap, replaced := strings.CutPrefix(e.Name, oldMark); replaced {
-			return s.putBackOld(ctx, path.Join(s.dir, org, snap), &removed)
-		}
 		left := path.Join(s.dir, org, e.Name)
 		if over, err := s.isOver(ctx, org, e); err != nil || !over {
 			return err
@@ -185,11 +176,14 @@ func (s *Store) Sweep(ctx context.Context) (removed []string, err error) {
 	return append(removed, images...), err
 }
 
-// isOver reports whether an entry of an organisation's directory is what a kill left, while nothing is under way.
+// isOver reports whether an entry of an organisation's directory is what a kill left, while nothing is under way. A snapshot
+// whose replacement did not come is put back.
 func (s *Store) isOver(ctx context.Context, org string, e host.FileInfo) (bool, error) {
 	switch {
 	case strings.HasPrefix(e.Name, newMark), strings.HasPrefix(e.Name, goneMark):
 		return true, nil
+	case strings.HasPrefix(e.Name, oldMark):
+		return s.isReplaced(ctx, org, strings.TrimPrefix(e.Name, oldMark))
 	case strings.HasPrefix(e.Name, pullMark):
 		return time.Since(e.ModTime) >= pullKept, nil
 	default: // what is to be sent, and was not published, or is gone

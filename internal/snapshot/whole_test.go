@@ -244,7 +244,7 @@ func TestLinksOutOfTheDirectories(t *testing.T) {
 	wantKind(t, err, fault.Conflict, "internal is not a directory")
 	w.save(t, w.store, "kept")
 	dir := w.artifacts + "/snapshots/acme/golden"
-	m, err := w.store.Read(t.Context(), dir)
+	m, _, err := w.store.Read(t.Context(), dir)
 	must(t, err)
 	fresh := instance(t, "lost", qcow2.New, size)
 	link(fresh)
@@ -291,7 +291,7 @@ func TestAGraftOfWhatIsRemoved(t *testing.T) {
 	w := newWorld(t, local(t))
 	w.save(t, w.store, "kept")
 	dir := w.artifacts + "/snapshots/acme/golden"
-	m, err := w.store.Read(t.Context(), dir)
+	m, _, err := w.store.Read(t.Context(), dir)
 	must(t, err)
 	_, err = w.store.Remove(t.Context(), "acme/golden")
 	must(t, err)
