@@ -21,6 +21,7 @@ type fakeHost struct {
 	saved   []map[sandbox.ID]sandbox.Instance
 	saveErr error
 	full    error
+	heldMB  int // memory that others held when somebody asked last
 	highest sandbox.Instance
 	queue   *fakeQueue  // nil: the runner takes no jobs
 	states  *fakeStates // nil: nobody is told of crashes
@@ -144,10 +145,14 @@ func (h *fakeHost) mappings() map[sandbox.ID]sandbox.Instance {
 	return h.saved[len(h.saved)-1]
 }
 
-func (h *fakeHost) Admit([]sandbox.Holding, sandbox.Resources) error {
+func (h *fakeHost) Admit(held []sandbox.Holding, _ sandbox.Resources) error {
 	h.panicIn("admit")
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.heldMB = 0
+	for _, other := range held {
+		h.heldMB += other.MemoryMB
+	}
 	return h.full
 }
 

@@ -67,12 +67,30 @@ func TestNoHaltForATakenName(t *testing.T) {
 	})
 }
 
-// Ensure a stop that joins a stop for a snapshot holds, and gives the memory back.
+// Ensure a sandbox that is stopped for its snapshot keeps its memory, that a stop which joins that holds, and that it gives the
+// memory back.
 func TestAStopThatJoinsAHalt(t *testing.T) {
 	sharing(t, func(h *fakeHost) {
 		h.images.add("acme/golden")
 		h.device("a").haltTime = 20 * time.Second
+		h.device("a").facts.Resources.MemoryMB = 2048
 	}, func(r *rig) {
+		wantHeld := func(newcomer sandbox.ID, want int) {
+			r.Helper()
+			r.mustAsk(create(newcomer))
+			if r.host.heldMB != want {
+				r.Errorf("when %s came others held %d MB, want %d", newcomer, r.host.heldMB, want)
+			}
+			r.mustAsk(messages.DestroySandbox{ID: newcomer})
+		}
+		alone := r.later(messages.TakeSnapshot{ID: "a", Name: "acme/golden", Halt: true})
+		time.Sleep(30 * time.Second)
+		r.wantState("a", sandbox.Stopped)
+		wantHeld("b", 2048)
+		if _, err := alone(); err != nil {
+			r.Error(err)
+		}
+		r.wantState("a", sandbox.Started)
 		done := r.later(messages.TakeSnapshot{ID: "a", Name: "acme/golden", Halt: true})
 		time.Sleep(5 * time.Second)
 		r.mustAsk(messages.StopSandbox{ID: "a"})
@@ -83,6 +101,7 @@ func TestAStopThatJoinsAHalt(t *testing.T) {
 		if r.host.device("a").Facts().Halted {
 			r.Error("the next runner would start it")
 		}
+		wantHeld("c", 0)
 		r.mustAsk(messages.StartSandbox{ID: "a"})
 	})
 }
