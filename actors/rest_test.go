@@ -78,8 +78,10 @@ func TestAStopThatJoinsAHalt(t *testing.T) {
 		wantHeld := func(newcomer sandbox.ID, want int) {
 			r.Helper()
 			r.mustAsk(create(newcomer))
-			if r.host.heldMB != want {
-				r.Errorf("when %s came others held %d MB, want %d", newcomer, r.host.heldMB, want)
+			held := 0
+			r.host.set(func(h *fakeHost) { held = h.heldMB })
+			if held != want {
+				r.Errorf("when %s came others held %d MB, want %d", newcomer, held, want)
 			}
 			r.mustAsk(messages.DestroySandbox{ID: newcomer})
 		}
